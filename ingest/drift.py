@@ -1,0 +1,425 @@
+"""Schema drift: how the columns of a source's files differ from those that were accepted.
+
+The schema that the first load saw is kept in `landing/<source>/schema.json`, by layout. New,
+missing, renamed and retyped columns are told apart, and looked at before anything is built.
+
+A column's kind is what nine in ten values of a sample are; the others are the row rules' concern.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from difflib import SequenceMatcher
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+
+from ingest.company import Company, Source
+from ingest.errors import DeliveryRefused
+from ingest.expressions import TEXT, BoundMapping, Marks, cast_sql, compile_mapping
+from ingest.home import Home
+from ingest.landing import Delivery, PendingFile, delivery_id, find_files, manifest, scan
+from ingest.layouts import choose_layout, layout_name, layouts
+from ingest.readers import Group, group_parts, open_parts, work_folder
+from ingest.refusals import write_json
+from ingest.remote import is_remote
+from ingest.specification import ENTITIES
+from ingest.sql import quoted
+
+FILE = "schema.json"
+_SAMPLE_ROWS = 5000
+_SAMPLE_FILES = 50
+_ALIKE = 0.6
+_SHARE = 0.9
+_UNKNOWN = "unknown"
+_NUMBERS = ("integer", "decimal")
+_DATES = ("date", "timestamp")
+_KINDS = {
+    "integer": "regexp_full_match(trim({text}), '[-+]?[0-9]{{1,18}}')",
+    "decimal": "{number} is not null",
+    "date": "{moment} is not null and {moment} = date_trunc('day', {moment})",
+    "timestamp": "{moment} is not null",
+    "boolean": "lower(trim({text})) in ('true', 'false')",
+}
+
+Schema = dict[str, str]
+"""Kind of each column, in the order of the file."""
+
+What = Literal["new", "missing", "renamed", "retyped"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference between the accepted columns and those of a file.
+
+    Attributes:
+        what: new, missing, renamed or retyped.
+        column: The accepted name, or the new one of a new column.
+        before: The accepted kind, or the accepted name of a renamed column.
+        after: The kind or name found.
+        evidence: Why it is taken for that.
+        fails: Whether a load would be refused for it.
+        file: Where it was seen.
+        layout: Which layout the file was held against.
+    """
+
+    what: What
+    column: str
+    before: str | None
+    after: str | None
+    evidence: str
+    fails: bool
+    file: str = ""
+    layout: str = ""
+
+    def __str__(self) -> str:
+        """One line for people."""
+        shown = f"{self.what} column {self.column!r}"
+        if self.what == "renamed":
+            shown = f"column {self.before!r} renamed to {self.after!r}"
+        if self.what == "retyped":
+            shown = f"column {self.column!r} was {self.before}, is {self.after}"
+        return f"{shown} ({self.evidence})"
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """How the files of a source differ from its accepted schema.
+
+    Attributes:
+        source: The source's name.
+        changes: All differences.
+        files: The files that were looked at.
+        has_accepted: Whether a schema was accepted at all.
+        error: Why a file could not be held against any layout.
+    """
+
+    source: str
+    changes: tuple[Change, ...]
+    files: tuple[str, ...]
+    has_accepted: bool
+    error: str | None = None
+
+    @property
+    def new(self) -> tuple[Change, ...]:
+        """Columns that were not there before."""
+        return tuple(change for change in self.changes if change.what == "new")
+
+    @property
+    def missing(self) -> tuple[Change, ...]:
+        """Columns that are no longer there."""
+        return tuple(change for change in self.changes if change.what == "missing")
+
+    @property
+    def renamed(self) -> tuple[Change, ...]:
+        """Columns that seem to have another name now."""
+        return tuple(change for change in self.changes if change.what == "renamed")
+
+    @property
+    def retyped(self) -> tuple[Change, ...]:
+        """Columns that hold another kind of values now."""
+        return tuple(change for change in self.changes if change.what == "retyped")
+
+    @property
+    def fails(self) -> bool:
+        """Whether a load would be refused."""
+        return self.error is not None or any(change.fails for change in self.changes)
+
+
+@dataclass(frozen=True)
+class Use:
+    """How a mapping uses the columns of a file.
+
+    Attributes:
+        any: Columns that it reads, in lower case.
+        typed: Those that it reads as numbers, dates or flags.
+    """
+
+    any: frozenset[str]
+    typed: frozenset[str]
+
+    @classmethod
+    def of(cls, mapping: BoundMapping, entity: str) -> "Use":
+        """The use that a bound mapping makes of its columns."""
+        read, typed = set(), set()
+        for mapped in mapping.columns:
+            names = {variant.column.name.lower() for variant in mapped.variants}
+            read |= names
+            typed |= {v.column.name.lower() for v in mapped.variants if v.is_typed}
+            bare = mapped.text.strip().strip('"').lower()
+            if bare in names and ENTITIES[entity].column(mapped.name).type != TEXT:
+                typed.add(bare)
+        return cls(frozenset(read), frozenset(typed))
+
+
+def check(source: Source, company: Company, home: Home) -> DriftReport:
+    """Hold the files that a source shows now against its accepted schema. Changes nothing.
+
+    Raises:
+        SourceUnreachable: The source's files cannot be found.
+        CompanyFileError: An expression cannot be used.
+    """
+    changes: list[Change] = []
+    seen: list[str] = []
+    error = None
+    try:
+        for name, schema, use, shown in _present(source, company, home):
+            seen.append(shown)
+            known = accepted(home, source, name)
+            changes += compare(source, known, schema, use, shown, name)
+    except DeliveryRefused as refusal:
+        error = str(refusal)
+    unique = {(c.what, c.column, c.after, c.layout): c for c in changes}
+    has_accepted = _path(home, source).exists()
+    return DriftReport(source.name, tuple(unique.values()), tuple(seen), has_accepted, error)
+
+
+def accept(source: Source, company: Company, home: Home) -> dict[str, Schema]:
+    """Make the columns of the newest files the accepted ones; the schemas, by layout.
+
+    Raises:
+        DeliveryRefused: A file cannot be read, or fits no layout.
+        SourceUnreachable: The source's files cannot be found.
+    """
+    schemas = _stored(home, source)
+    for name, schema, _, _ in _present(source, company, home):
+        schemas[name] = schema
+    write_json(_path(home, source), schemas)
+    return schemas
+
+
+def record(source: Source, home: Home, schemas: Mapping[str, Schema]) -> None:
+    """Accept the schemas of layouts that had none."""
+    stored = _stored(home, source)
+    new = {name: schema for name, schema in schemas.items() if name not in stored}
+    if new:
+        write_json(_path(home, source), {**stored, **new})
+
+
+def accepted(home: Home, source: Source, layout: str) -> Schema | None:
+    """The accepted schema of a layout; None before the first load."""
+    return _stored(home, source).get(layout)
+
+
+def enforce(
+    source: Source, known: Schema | None, found: Schema, use: Use, shown: str, layout: str
+) -> list[str]:
+    """Hold a file against the accepted schema.
+
+    Returns:
+        Warnings.
+
+    Raises:
+        DeliveryRefused: A change that the source's policy, or good sense, does not let through.
+    """
+    changes = compare(source, known, found, use, shown, layout)
+    failing = [change for change in changes if change.fails]
+    if failing:
+        raise DeliveryRefused(
+            "; ".join(str(change) for change in failing),
+            f"source {source.name}: {shown}",
+            f"the accepted columns of layout {layout}",
+            "correct the mapping in the company file or have the file sent as before; "
+            f"`tradewind sources check {source.name}` shows all changes, `accept` takes them",
+        )
+    ignored = ("new",) if source.on_new_column == "ignore" else ()
+    return [f"{source.name}: {change}" for change in changes if change.what not in ignored]
+
+
+def compare(
+    source: Source, known: Schema | None, found: Schema, use: Use, shown: str, layout: str
+) -> list[Change]:
+    """All differences between an accepted schema and a file's. The order of columns is none."""
+    if known is None:
+        return []
+    before = {name.lower(): name for name in known}
+    after = {name.lower(): name for name in found}
+    missing = [before[key] for key in before if key not in after]
+    new = [after[key] for key in after if key not in before]
+    changes: list[Change] = []
+    for old in list(missing):
+        match = _renamed(old, new, known, found)
+        if match:
+            name, evidence = match
+            missing.remove(old)
+            new.remove(name)
+            fails = old.lower() in use.any
+            changes.append(Change("renamed", old, old, name, evidence, fails, shown, layout))
+    for old in missing:
+        fails = old.lower() in use.any
+        evidence = "the mapping reads it" if fails else "the mapping does not read it"
+        changes.append(Change("missing", old, known[old], None, evidence, fails, shown, layout))
+    for name in new:
+        fails = source.on_new_column == "fail"
+        evidence = f"holds values of kind {found[name]}"
+        changes.append(Change("new", name, None, found[name], evidence, fails, shown, layout))
+    for key in before.keys() & after.keys():
+        change = _retyped(before[key], known[before[key]], found[after[key]], use)
+        if change:
+            changes.append(Change("retyped", *change, shown, layout))
+    return changes
+
+
+def _renamed(old: str, new: Sequence[str], known: Schema, found: Schema) -> tuple[str, str] | None:
+    """The new column that an accepted one seems to have become, and why."""
+    position = list(known).index(old)
+    best: tuple[float, str, str] | None = None
+    for name in new:
+        if not _compatible(known[old], found[name]):
+            continue
+        alike = SequenceMatcher(None, _plain(old), _plain(name)).ratio()
+        same_place = list(found).index(name) == position and len(known) == len(found)
+        if alike < _ALIKE and not same_place:
+            continue
+        parts = [f"names alike {alike:.0%}", f"both {found[name]}"]
+        parts += ["same position"] if same_place else []
+        score = alike + same_place
+        if best is None or score > best[0]:
+            best = (score, name, ", ".join(parts))
+    return (best[1], best[2]) if best else None
+
+
+def _plain(name: str) -> str:
+    return "".join(character for character in name.lower() if character.isalnum())
+
+
+def _compatible(before: str, after: str) -> bool:
+    if _UNKNOWN in (before, after) or before == after:
+        return True
+    return {before, after} <= set(_NUMBERS) or {before, after} <= set(_DATES)
+
+
+def _retyped(
+    name: str, before: str, after: str, use: Use
+) -> tuple[str, str, str, str, bool] | None:
+    """A change of kind that matters: whole numbers among decimals, or as texts, are none."""
+    if before == "text" or _compatible(before, after):
+        return None
+    fails = name.lower() in use.typed
+    evidence = f"most values of a sample are {after}"
+    if fails:
+        evidence += f", and the mapping reads it as {before}"
+    return name, before, after, evidence, fails
+
+
+# ---------------------------------------------------------------- kinds of columns
+
+
+def infer(connection: duckdb.DuckDBPyConnection, source: Source, group: Group) -> Schema:
+    """The kind of each column of a group, from a sample of its rows.
+
+    Args:
+        connection: Any connection that can read the group.
+        source: The source: how it writes numbers and dates.
+        group: The parts.
+    """
+    texts = [column.name for column in group.columns if column.type == TEXT]
+    measured = _measure(connection, Marks.of(source, group.format), group, texts)
+    return {
+        column.name: measured.get(column.name) or _kind_of_type(column.type)
+        for column in group.columns
+    }
+
+
+def _measure(
+    connection: duckdb.DuckDBPyConnection, marks: Marks, group: Group, names: Sequence[str]
+) -> dict[str, str]:
+    if not names:
+        return {}
+    aggregates = []
+    for name in names:
+        text = quoted(name)
+        number = cast_sql(text, TEXT, "DOUBLE", marks)
+        moment = cast_sql(text, TEXT, "TIMESTAMP", marks)
+        aggregates.append(f"count({text})")
+        aggregates += [
+            f"count(*) filter (where {sql.format(text=text, number=number, moment=moment)})"
+            for sql in _KINDS.values()
+        ]
+    query = f"select {', '.join(aggregates)} from (from ({group.sample_sql}) limit {_SAMPLE_ROWS})"
+    row = connection.execute(query).fetchone() or ()
+    width = len(_KINDS) + 1
+    return {
+        name: _kind_of_counts(row[number * width : (number + 1) * width])
+        for number, name in enumerate(names)
+    }
+
+
+def _kind_of_counts(counts: Sequence[int]) -> str:
+    every, *of_kind = counts
+    if not every:
+        return _UNKNOWN
+    for kind, number in zip(_KINDS, of_kind, strict=True):
+        if number >= _SHARE * every:
+            return kind
+    return "text"
+
+
+def _kind_of_type(kind: str) -> str:
+    if kind in ("DATE", "BOOLEAN"):
+        return kind.lower()
+    if kind.startswith("TIMESTAMP"):
+        return "timestamp"
+    if kind.startswith(("DECIMAL", "DOUBLE", "FLOAT")):
+        return "decimal"
+    return "integer" if "INT" in kind else "text"
+
+
+# ---------------------------------------------------------------- what the source shows now
+
+
+def _present(
+    source: Source, company: Company, home: Home
+) -> Iterator[tuple[str, Schema, Use, str]]:
+    """Layout, schema, use and name of the files that are to be landed, or else of the last one."""
+    deliveries = _shown_deliveries(source, company, home)
+    connection = duckdb.connect()
+    try:
+        with work_folder(home) as folder:
+            parts = open_parts(connection, source, deliveries, home, folder)
+            for group in group_parts(source, parts):
+                shown = group.parts[0].name
+                layout = choose_layout(source, company, group.columns, shown)
+                entity = ENTITIES[source.entity]
+                mapping = compile_mapping(source, layout.columns, group.columns, entity, company)
+                schema = infer(connection, source, group)
+                yield layout_name(source, layout), schema, Use.of(mapping, entity.name), shown
+    finally:
+        connection.close()
+
+
+def _shown_deliveries(source: Source, company: Company, home: Home) -> list[Delivery]:
+    files: Iterable[PendingFile] = scan(source, company, home) or find_files(source, company)[-1:]
+    local = [file for file in files if not is_remote(file.location)]
+    if not local:
+        return manifest(home, source.name)[-1:]
+    return [_unlanded(source, file) for file in local[-_SAMPLE_FILES:]]
+
+
+def _unlanded(source: Source, file: PendingFile) -> Delivery:
+    """A file as if it had been landed where it stands."""
+    return Delivery(
+        delivery_id=delivery_id(source.name, "0" * 64),
+        source=source.name,
+        path=file.path,
+        sha256="0" * 64,
+        bytes=file.bytes,
+        fetched_at=datetime.now(UTC),
+        landed_path=str(Path(file.location).absolute()),
+        modified_at=None,
+    )
+
+
+def _stored(home: Home, source: Source) -> dict[str, Schema]:
+    path = _path(home, source)
+    if not path.exists():
+        return {}
+    known = {layout_name(source, layout) for layout in layouts(source)}
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    return {name: dict(schema) for name, schema in stored.items() if name in known}
+
+
+def _path(home: Home, source: Source) -> Path:
+    return home.landing / source.name / FILE

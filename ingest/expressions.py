@@ -1,0 +1,633 @@
+"""Mapping expressions: from the text in a company file to SQL over a file's own columns.
+
+An expression is one scalar DuckDB expression. It is taken apart into its syntax tree, so that it
+cannot be more than that: no statement, subquery, window, aggregate or volatile function gets
+through, and it is bound on a connection of its own that can reach no file and no network.
+
+Files of text say nothing of types, so each column starts as text. Where DuckDB does not accept an
+expression over text (`Quantity < 0`), the columns in it are tried as numbers, then as timestamps,
+changing as few of them as possible. What is chosen depends on the expression alone, never on the
+content of a file.
+"""
+
+import itertools
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cache
+from typing import Any
+
+import duckdb
+
+from ingest import functions
+from ingest.company import Company, Source
+from ingest.errors import CompanyFileError, DeliveryRefused, Problem
+from ingest.specification import Entity
+from ingest.sql import literal, quoted
+from ingest.yaml_marks import read
+
+TEXT = "VARCHAR"
+_VARIANTS = (TEXT, "DOUBLE", "TIMESTAMP")
+_MAX_TRIES = 400
+_COUNTRY = "country_code"
+_PLAIN_NAME = re.compile(r"[^\W\d][\w .#%/-]*")
+_FORBIDDEN_CLASSES = {
+    "SUBQUERY": "a subquery",
+    "WINDOW": "a window function",
+    "STAR": "a star",
+    "PARAMETER": "a parameter",
+    "DEFAULT": "a default",
+    "POSITIONAL_REFERENCE": "a column by position",
+}
+_NUMBER_IDS = ("INTEGER", "BIGINT", "HUGEINT", "DECIMAL", "DOUBLE", "INTEGER_LITERAL", "UBIGINT")
+
+
+@dataclass(frozen=True)
+class SourceColumn:
+    """A column of a file: its name there, and its DuckDB type (VARCHAR in all files of text)."""
+
+    name: str
+    type: str = TEXT
+
+
+@dataclass(frozen=True)
+class Marks:
+    """How numbers and dates are written in a source's texts."""
+
+    decimal: str = "."
+    thousands: str | None = None
+    date_formats: tuple[str, ...] = ()
+    excel_serials: bool = False
+
+    @classmethod
+    def of(cls, source: Source, file_format: str = "csv") -> "Marks":
+        """The marks of a source; a number where a workbook should hold a date is its day count."""
+        formats = tuple(source.date_formats)
+        return cls(source.decimal, source.thousands, formats, file_format == "xlsx")
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """One canonical column of a mapping, ready to run.
+
+    Attributes:
+        name: The canonical column.
+        text: The expression as written in the company file.
+        sql: Over the columns that `variants` makes.
+        can_fail: Whether it may fail on a row; it is then to be run as `try({'v': sql})`, which is
+            null on a failure.
+        type: What `sql` gives, a DuckDB type.
+        variants: The source's columns that it reads, as the types that it reads them as.
+        lookups: Country codes that it needs.
+    """
+
+    name: str
+    text: str
+    sql: str
+    can_fail: bool
+    type: str
+    variants: tuple["Variant", ...]
+    lookups: tuple["Lookup", ...] = ()
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """A call of country_code: a join on the name, for a call a row would cost far more.
+
+    Attributes:
+        name_sql: The name of a country, over the columns that variants make; null on an error.
+    """
+
+    name_sql: str
+
+    @property
+    def alias(self) -> str:
+        """Name of the column with the code."""
+        return f"country:{self.name_sql}"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A column of the source, read as a type."""
+
+    column: SourceColumn
+    type: str
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether the column is read as something else than it is, which may fail on a row."""
+        return self.type != self.column.type
+
+    @property
+    def alias(self) -> str:
+        """Name of the column as read. Canonical columns have no colon in their names."""
+        return f"{self.type.lower()}:{self.column.name}"
+
+    def sql(self, marks: Marks) -> str:
+        """Over the column `source:<name>`; null where the text is not of the type."""
+        name = quoted(source_alias(self.column.name))
+        return cast_sql(name, self.column.type, self.type, marks)
+
+
+@dataclass(frozen=True)
+class BoundMapping:
+    """A whole mapping bound against the columns of a file."""
+
+    columns: tuple[Mapped, ...]
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """All columns as any expression reads them, each once."""
+        return tuple(dict.fromkeys(v for mapped in self.columns for v in mapped.variants))
+
+    @property
+    def lookups(self) -> tuple[Lookup, ...]:
+        """All country codes that any expression needs, each once."""
+        return tuple(dict.fromkeys(v for mapped in self.columns for v in mapped.lookups))
+
+
+@dataclass
+class _Parsed:
+    """An expression's tree and what was found in it.
+
+    Attributes:
+        tree: As DuckDB gives it, with a column in place of each call of country_code.
+        references: Name parts of the columns in it, which are parts of the tree.
+        countries: Name parts of the columns in place of country_code, and its arguments.
+    """
+
+    tree: dict[str, Any]
+    references: list[list[str]] = field(default_factory=list)
+    countries: list[tuple[list[str], Any]] = field(default_factory=list)
+    compared_with_number: set[str] = field(default_factory=set)
+    can_fail: bool = False
+
+
+class ExpressionError(Exception):
+    """An expression cannot be used: what is wrong, and what was expected."""
+
+    def __init__(self, found: str, expected: str, next_step: str, is_syntax: bool = False) -> None:
+        super().__init__(found)
+        self.found, self.expected, self.next_step = found, expected, next_step
+        self.is_syntax = is_syntax
+
+
+class UnknownColumns(Exception):
+    """An expression names columns that the file does not have."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(", ".join(names))
+        self.names = tuple(names)
+
+
+# ---------------------------------------------------------------- SQL text
+
+
+def source_alias(name: str) -> str:
+    """What a column of the source is called while it is mapped."""
+    return f"source:{name}"
+
+
+def cast_sql(sql: str, from_type: str, to_type: str, marks: Marks) -> str:
+    """`sql` as another type; null where a text is not of that type.
+
+    Args:
+        sql: An expression.
+        from_type: Its type.
+        to_type: The type wanted.
+        marks: How texts write numbers and dates.
+    """
+    if from_type == to_type:
+        return sql
+    if from_type != TEXT:
+        return f"try_cast({sql} as {to_type})"
+    if to_type == "TIMESTAMP":
+        return _timestamp_sql(sql, marks)
+    if to_type == "DATE":
+        return f"try_cast({_timestamp_sql(sql, marks, in_utc=False)} as date)"
+    if to_type == "BOOLEAN":
+        return f"try_cast(trim({sql}) as boolean)"
+    number = _number_sql(sql, marks)
+    if to_type == "DOUBLE" or to_type.startswith("DECIMAL"):
+        return f"try_cast({number} as {to_type})"
+    is_whole = f"try_cast({number} as double) % 1 = 0"
+    return f"(case when {is_whole} then try_cast({number} as {to_type}) end)"
+
+
+def _timestamp_sql(sql: str, marks: Marks, in_utc: bool = True) -> str:
+    """The time in a text. One with an offset is turned into UTC, but where only its day counts."""
+    if not marks.date_formats:
+        parsed = f"try_cast({sql} as timestamp)"
+        if in_utc:
+            # a cast to TIMESTAMP drops an offset; the way by TIMESTAMPTZ takes eight times as long
+            may_have_one = f"contains({sql}, '+') or contains(substr({sql}, 12), '-')"
+            parsed = (
+                f"(case when strlen({sql}) > 19 and ({may_have_one}) "
+                f"then try_cast(try_cast({sql} as timestamptz) as timestamp) else {parsed} end)"
+            )
+    else:
+        formats = ", ".join(literal(text) for text in marks.date_formats)
+        parsed = f"try_strptime(trim({sql}), [{formats}])"
+    if not marks.excel_serials:
+        return parsed
+    # days since 1899-12-30, as workbooks store dates; from 1927 on, so that a year is no date
+    seconds = f"cast(round(cast({sql} as double) * 86400) as bigint)"
+    return (
+        f"(case when regexp_full_match({sql}, '[1-9][0-9]{{4,5}}([.][0-9]+)?') "
+        f"then timestamp '1899-12-30' + to_seconds({seconds}) else {parsed} end)"
+    )
+
+
+def _number_sql(sql: str, marks: Marks) -> str:
+    """The text with a decimal point and no thousands marks; null where the marks stand wrongly.
+
+    A mark in the wrong place is never guessed at: 1.5 is no number where the dot groups thousands.
+    """
+    if marks.decimal == "." and not marks.thousands:
+        return sql
+    decimal, thousands = f"\\x{{{ord(marks.decimal):x}}}", marks.thousands
+    plain = rf"\s*[-+]?[0-9]*({decimal}[0-9]*)?([eE][-+]?[0-9]+)?\s*"
+    pattern = plain
+    if thousands:
+        grouped = rf"\s*[-+]?[0-9]{{1,3}}(\x{{{ord(thousands):x}}}[0-9]{{3}})+({decimal}[0-9]*)?\s*"
+        pattern = f"({plain}|{grouped})"
+    bare = f"replace({sql}, {literal(thousands)}, '')" if thousands else sql
+    return (
+        f"(case when regexp_full_match({sql}, {literal(pattern)}) "
+        f"then replace({bare}, {literal(marks.decimal)}, '.') end)"
+    )
+
+
+# ---------------------------------------------------------------- taking expressions apart
+
+
+@cache
+def _sandbox() -> duckdb.DuckDBPyConnection:
+    """A connection on which expressions are checked: it reaches no file and no network."""
+    connection = duckdb.connect(config={"threads": 1})
+    functions.register(connection)
+    connection.execute("set enable_external_access = false")
+    connection.execute("set lock_configuration = true")
+    return connection
+
+
+@cache
+def _functions() -> Mapping[str, str]:
+    """Why a function may not be used, by name; empty text for those that may."""
+    rows = (
+        _sandbox()
+        .execute(
+            """
+            select
+                function_name,
+                bool_or(function_type = 'aggregate') and not bool_or(function_type <> 'aggregate'),
+                bool_or(function_type = 'scalar' and stability <> 'CONSISTENT')
+            from duckdb_functions()
+            where function_type in ('scalar', 'macro', 'aggregate')
+            group by function_name
+            """
+        )
+        .fetchall()
+    )
+    reasons = {}
+    for name, is_aggregate, is_volatile in rows:
+        reason = "gives another value at every run" if is_volatile else ""
+        reasons[name] = "needs many rows, not one" if is_aggregate else reason
+    return reasons
+
+
+def _parse(text: str) -> _Parsed:
+    statement = f"select\n{text}\n"
+    row = _sandbox().execute(f"select json_serialize_sql({literal(statement)})").fetchone()
+    answer = json.loads(row[0]) if row else {}
+    if answer.get("error"):
+        raise ExpressionError(
+            f"{text!r}, which DuckDB cannot read: {answer.get('error_message', 'syntax error')}",
+            "one SQL expression over the file's own columns",
+            "correct the expression",
+            is_syntax=True,
+        )
+    statements = answer["statements"]
+    node = statements[0]["node"]
+    extra = [
+        key
+        for key in ("where_clause", "having", "qualify", "group_expressions", "sample")
+        if node.get(key)
+    ]
+    table = (node.get("from_table") or {}).get("type")
+    listed = node.get("select_list", ())
+    many = len(statements) != 1 or len(listed) != 1 or bool(listed[0]["alias"])
+    if many or extra or table != "EMPTY" or node.get("modifiers") or node["cte_map"]["map"]:
+        raise ExpressionError(
+            f"{text!r}, which is more than one expression",
+            "one SQL expression over the file's own columns: no select, from, where or semicolon",
+            "leave only the expression; put names with spaces in double quotes",
+        )
+    parsed = _Parsed(answer)
+    _walk(node["select_list"][0], parsed, frozenset())
+    parsed.can_fail &= node["select_list"][0]["class"] != "COLUMN_REF"
+    return parsed
+
+
+def _walk(node: Any, parsed: _Parsed, bound: frozenset[str]) -> None:
+    """Collect the columns that a tree refers to, and refuse what must not be in it."""
+    if isinstance(node, list):
+        for child in node:
+            _walk(child, parsed, bound)
+        return
+    if not isinstance(node, dict):
+        return
+    _refuse(node)
+    kind = node.get("class")
+    if kind == "COLUMN_REF":
+        if node["column_names"][0] not in bound:
+            parsed.references.append(node["column_names"])
+        return
+    if kind == "LAMBDA":
+        bound |= _lambda_names(node["lhs"])
+    if kind == "COMPARISON" or (kind == "OPERATOR" and node.get("type", "").endswith("IN")):
+        parsed.compared_with_number |= _compared_with_number(node)
+    parsed.can_fail |= kind in ("CAST", "FUNCTION", "OPERATOR", "COMPARISON", "BETWEEN", "CASE")
+    for child in node.values():
+        _walk(child, parsed, bound)
+    if kind == "FUNCTION" and node["function_name"].lower() == _COUNTRY and not bound:
+        _replace_country(node, parsed)
+
+
+def _replace_country(node: dict[str, Any], parsed: _Parsed) -> None:
+    """Put a column in place of a call of country_code."""
+    (argument,) = node["children"]
+    names = [_COUNTRY]
+    parsed.countries.append((names, argument))
+    node.clear()
+    node.update({"class": "COLUMN_REF", "type": "COLUMN_REF", "alias": "", "column_names": names})
+
+
+def _refuse(node: Mapping[str, Any]) -> None:
+    kind = node.get("class")
+    if kind in _FORBIDDEN_CLASSES:
+        raise ExpressionError(
+            f"{_FORBIDDEN_CLASSES[kind]} in an expression",
+            "columns of the same row, constants and functions of them",
+            "write it without, or prepare the file before it is delivered",
+        )
+    if kind != "FUNCTION":
+        return
+    name = node["function_name"].lower()
+    reason = _functions().get(name, "is not known")
+    if reason:
+        close = get_close_matches(name, [n for n, bad in _functions().items() if not bad], 1)
+        raise ExpressionError(
+            f"the function {name}, which {reason}",
+            "functions of one row that always give the same answer",
+            f"did you mean {close[0]}?" if close else "write it without",
+        )
+
+
+def _lambda_names(node: Any) -> frozenset[str]:
+    if isinstance(node, list):
+        return frozenset().union(*(_lambda_names(child) for child in node))
+    if not isinstance(node, dict):
+        return frozenset()
+    if node.get("class") == "COLUMN_REF":
+        return frozenset({node["column_names"][0]})
+    return frozenset().union(*(_lambda_names(child) for child in node.values()))
+
+
+def _compared_with_number(node: Mapping[str, Any]) -> set[str]:
+    """Columns that stand beside a number in a comparison: text there would compare wrongly."""
+    sides = [node.get("left"), node.get("right"), *(node.get("children") or ())]
+    if not any(_is_number(side) for side in sides):
+        return set()
+    return {
+        side["column_names"][0].lower()
+        for side in sides
+        if isinstance(side, dict) and side.get("class") == "COLUMN_REF"
+    }
+
+
+def _is_number(node: Any) -> bool:
+    if not isinstance(node, dict) or node.get("class") != "CONSTANT":
+        return False
+    return node["value"]["type"]["id"] in _NUMBER_IDS and not node["value"]["is_null"]
+
+
+# ---------------------------------------------------------------- binding
+
+
+def missing_columns(text: str, available: Sequence[SourceColumn]) -> list[str]:
+    """Names that an expression reads and the file does not have, in order of use.
+
+    Raises:
+        ExpressionError: It is not one allowed expression.
+    """
+    known = {column.name.lower() for column in available}
+    try:
+        references = _parse(_named(text, available)).references
+    except ExpressionError as error:
+        if error.is_syntax and _PLAIN_NAME.fullmatch(text.strip()):
+            return [text.strip()]
+        raise
+    return [
+        name for name in dict.fromkeys(ref[0] for ref in references) if name.lower() not in known
+    ]
+
+
+def _named(text: str, available: Sequence[SourceColumn]) -> str:
+    """An expression; in quotes where it is the name of a column and nothing else.
+
+    So a column called `order` or `Unit Price` needs no quotes.
+    """
+    bare = text.strip()
+    for column in available:
+        if column.name.lower() == bare.lower() and not bare.isnumeric():
+            return quoted(column.name)
+    return text
+
+
+def bind(name: str, text: str, available: Sequence[SourceColumn]) -> Mapped:
+    """One expression against the columns of a file.
+
+    Args:
+        name: The canonical column that it fills.
+        text: The expression.
+        available: The columns of the file.
+
+    Raises:
+        ExpressionError: DuckDB accepts it with no types of its columns.
+        UnknownColumns: It reads columns that the file does not have.
+    """
+    parsed = _parse(_named(text, available))
+    by_name = {column.name.lower(): column for column in available}
+    unknown = [ref[0] for ref in parsed.references if ref[0].lower() not in by_name]
+    if unknown:
+        raise UnknownColumns(list(dict.fromkeys(unknown)))
+    lowered = list(dict.fromkeys(ref[0].lower() for ref in parsed.references))
+    columns = [by_name[key] for key in lowered]
+    first_error = ""
+    for types in _assignments(columns, parsed.compared_with_number):
+        variants = {c.name.lower(): Variant(c, t) for c, t in zip(columns, types, strict=True)}
+        try:
+            return _bound(name, text, parsed, variants)
+        except duckdb.Error as error:
+            first_error = first_error or str(error).splitlines()[0]
+    raise ExpressionError(
+        f"{text!r}, which DuckDB does not accept: {first_error}",
+        "an expression that fits its columns as text, numbers or timestamps",
+        "correct the expression, or cast its columns in it",
+    )
+
+
+def _bound(name: str, text: str, parsed: _Parsed, variants: Mapping[str, Variant]) -> Mapped:
+    """An expression over its columns as given types; DuckDB's own error if they do not fit."""
+    sql, lookups = _rewrite(parsed, variants)
+    columns: list[Variant | Lookup] = [*variants.values(), *lookups]
+    result = _result_type(sql, columns)
+    return Mapped(
+        name=name,
+        text=text,
+        sql=sql,
+        can_fail=parsed.can_fail and bool(variants),
+        type=result,
+        variants=tuple(variants.values()),
+        lookups=tuple(lookups),
+    )
+
+
+def _assignments(
+    columns: Sequence[SourceColumn], as_numbers: set[str]
+) -> Iterator[tuple[str, ...]]:
+    """Types to try for the columns, fewest changes first, a bounded number of times."""
+    choices = [_choices(column, column.name.lower() in as_numbers) for column in columns]
+    ranked: Iterable[tuple[int, ...]] = itertools.product(
+        *(range(len(choice)) for choice in choices)
+    )
+    if len(columns) > 5:
+        # all alike but for the first choice: the product of many columns has no end
+        ranked = [(0,) * len(columns), (1,) * len(columns), (2,) * len(columns)]
+    ordered = sorted(ranked, key=lambda ranks: (sum(1 for r in ranks if r), ranks))
+    for ranks in itertools.islice(ordered, _MAX_TRIES):
+        yield tuple(
+            choice[min(rank, len(choice) - 1)] for choice, rank in zip(choices, ranks, strict=True)
+        )
+
+
+def _choices(column: SourceColumn, as_number: bool) -> list[str]:
+    if column.type == TEXT and as_number:
+        return ["DOUBLE", TEXT, "TIMESTAMP"]
+    return [column.type, *(kind for kind in _VARIANTS if kind != column.type)]
+
+
+def _rewrite(parsed: _Parsed, variants: Mapping[str, Variant]) -> tuple[str, list[Lookup]]:
+    """The expression over the aliases of the variants and of the country codes it needs."""
+    originals = [list(names) for names in parsed.references]
+    for names in parsed.references:
+        names[0] = variants[names[0].lower()].alias
+    node = parsed.tree["statements"][0]["node"]
+    whole = node["select_list"]
+    lookups = []
+    for names, argument in parsed.countries:
+        node["select_list"] = [argument]
+        argument_sql = _text(parsed.tree)
+        _result_type(argument_sql, list(variants.values()))
+        lookups.append(Lookup(f"try(cast({argument_sql} as varchar))"))
+        names[0] = lookups[-1].alias
+    node["select_list"] = whole
+    sql = _text(parsed.tree)
+    for names, original in zip(parsed.references, originals, strict=True):
+        names[0] = original[0]
+    return sql, lookups
+
+
+def _text(tree: dict[str, Any]) -> str:
+    query = f"select json_deserialize_sql({literal(json.dumps(tree))}::json)"
+    row = _sandbox().execute(query).fetchone()
+    return "(" + str(row[0] if row else "").removeprefix("SELECT ") + ")"
+
+
+def _result_type(sql: str, columns: Sequence[Variant | Lookup]) -> str:
+    inputs = ", ".join(
+        f"cast(null as {c.type if isinstance(c, Variant) else TEXT}) as {quoted(c.alias)}"
+        for c in columns
+    )
+    source = f"from (select {inputs})" if inputs else ""
+    query = f"describe select {sql} as result {source}"
+    row = _sandbox().execute(query).fetchone()
+    return str(row[1]) if row else TEXT
+
+
+def compile_mapping(
+    source: Source,
+    expressions: Mapping[str, str],
+    available: Sequence[SourceColumn],
+    entity: Entity,
+    company: Company,
+) -> BoundMapping:
+    """All expressions of a layout against the columns of a file.
+
+    Args:
+        source: The source, for messages.
+        expressions: Canonical column to expression.
+        available: The columns of the file.
+        entity: The entity that is filled.
+        company: Its file, for messages.
+
+    Raises:
+        CompanyFileError: An expression cannot be used.
+        DeliveryRefused: The file lacks columns that the expressions read.
+    """
+    mapped = []
+    for column in entity.columns:
+        if column.name not in expressions:
+            continue
+        try:
+            mapped.append(bind(column.name, expressions[column.name], available))
+        except ExpressionError as error:
+            raise company_file_error(company, source.name, column.name, error) from error
+        except UnknownColumns as error:
+            raise missing_error(source, error.names, available) from error
+    return BoundMapping(tuple(mapped))
+
+
+def missing_error(
+    source: Source, names: Sequence[str], available: Sequence[SourceColumn], shown: str = ""
+) -> DeliveryRefused:
+    """The refusal of a file without columns that are needed, with the nearest names."""
+    known = [column.name for column in available]
+    parts = []
+    for name in names:
+        close = get_close_matches(name, known, 1, 0.5)
+        parts.append(f"{name!r} (the nearest is {close[0]!r})" if close else repr(name))
+    return DeliveryRefused(
+        "missing column: " + ", ".join(parts),
+        f"source {source.name}" + (f": {shown}" if shown else ""),
+        f"the columns that the company file reads; the file has {', '.join(known)}",
+        "correct the name in the company file, or ask for the export as it was",
+    )
+
+
+def company_file_error(
+    company: Company, source_name: str, column: str, error: ExpressionError
+) -> CompanyFileError:
+    """An expression's fault, at its line of the company file."""
+    key = f"sources.{source_name}.columns.{column}"
+    line = _line_of(company, source_name, column)
+    problem = Problem(line, key, error.found, error.expected, error.next_step)
+    return CompanyFileError(company.path, [problem])
+
+
+def _line_of(company: Company, source_name: str, column: str) -> int:
+    """The line on which a source maps a column; 1 if the file has gone."""
+    if not company.path.exists():
+        return 1
+    document = read(company.path.read_text(encoding="utf-8"))
+    index = [source.name for source in company.sources].index(source_name)
+    at = ("sources", index)
+    layouts = range(len(company.sources[index].layouts))
+    places = [(*at, "columns"), *((*at, "layouts", number, "columns") for number in layouts)]
+    for place in places:
+        if (*place, column) in document.lines:
+            return document.line((*place, column))
+    return document.line(at)

@@ -1,0 +1,494 @@
+"""Landing: every file of a source is kept once, as it was received.
+
+Bytes go to `landing/<source>/<date>/<sha256>.<ending>` by way of a temporary file, and one line a
+delivery goes to `landing/<source>/manifest.jsonl` after the bytes are safe on disk. A file that no
+line of the manifest names has not been landed, whatever killed the process in between, and a line
+that was cut off in the middle is not counted.
+
+The manifest is a log of what was seen: which content stood at which path, since when. Everything
+else follows from it: the content that a path shows now, and which delivery another one superseded.
+"""
+
+import glob
+import hashlib
+import json
+import os
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+from ingest import remote
+from ingest.company import Company, Source
+from ingest.errors import DeliveryRefused, SourceUnreachable
+from ingest.home import Home
+from ingest.package import package_file
+
+MANIFEST = "manifest.jsonl"
+PARTIAL = ".partial"
+_CHUNK = 4 << 20
+_BATCH_FILES = 256
+_BATCH_BYTES = 256 << 20
+_ARCHIVE_ENDINGS = (".gz", ".zip", ".tgz", ".tar")
+
+
+class Progress(Protocol):
+    """Called while files are landed or loaded: what is done, of how much, and the unit."""
+
+    def __call__(self, done: int, total: int, unit: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One content of one source, as landed. Grain: one row a source and sha256.
+
+    Attributes:
+        delivery_id: `<source>-<first 12 digits of the sha256>`.
+        path: The path or URL where the content stands, the last in natural order if several do.
+        bytes: Size of the landed file.
+        fetched_at: UTC; when the path came to show this content.
+        landed_path: The landed file, relative to the landing folder.
+        modified_at: UTC; the file's own time, if the source tells one.
+        superseded_by: The delivery that took the place of this one at its path, if one has.
+    """
+
+    delivery_id: str
+    source: str
+    path: str
+    sha256: str
+    bytes: int
+    fetched_at: datetime
+    landed_path: str
+    modified_at: datetime | None
+    superseded_by: str | None = None
+
+
+@dataclass(frozen=True)
+class PendingFile:
+    """A file of a source whose present content has not been seen: what `land` would fetch.
+
+    Attributes:
+        path: As it will stand in the manifest.
+        location: Where to read it: an absolute path or a URL.
+        bytes: Its size.
+        modified_ns: Its modification time in nanoseconds since 1970; 0 if the source tells none.
+    """
+
+    path: str
+    location: str
+    bytes: int
+    modified_ns: int
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """One line of the manifest: a content that came to stand at a path."""
+
+    path: str
+    sha256: str
+    bytes: int
+    modified_ns: int
+    fetched_at: str
+    landed_path: str
+
+
+def scan(source: Source, company: Company, home: Home) -> list[PendingFile]:
+    """The files of a source that are new or changed since they were landed. Copies nothing.
+
+    Raises:
+        SourceUnreachable: A path without a wildcard does not exist, or a remote does not answer.
+    """
+    known = {
+        seen.path: (seen.bytes, seen.modified_ns) for seen in _events(home.landing / source.name)
+    }
+    return [
+        file
+        for file in find_files(source, company)
+        if not file.modified_ns or known.get(file.path) != (file.bytes, file.modified_ns)
+    ]
+
+
+def land(
+    source: Source, company: Company, home: Home, progress: Progress | None = None
+) -> list[Delivery]:
+    """Fetch what is new of a source.
+
+    Args:
+        source: The source.
+        company: The company file that it is part of; relative paths start at its folder.
+        home: Where to land.
+        progress: Told the bytes done and to do.
+
+    Returns:
+        The new deliveries, in natural order of their paths.
+
+    Raises:
+        SourceUnreachable: A path without a wildcard does not exist, or a remote does not answer.
+        DeliveryRefused: A file is empty or cut off. All whole files have been landed by then.
+    """
+    folder = home.landing / source.name
+    _clear_partial(folder)
+    known_before = {delivery.delivery_id for delivery in manifest(home, source.name)}
+    files = scan(source, company, home)
+    total = sum(file.bytes for file in files)
+    refused: list[DeliveryRefused] = []
+    done = 0
+    for batch in _batches(files):
+        refused += _land_batch(source, folder, batch)
+        done += sum(file.bytes for file in batch)
+        if progress is not None:
+            progress(done, total, "bytes")
+    if refused:
+        raise _all_refused(source, refused)
+    return [d for d in manifest(home, source.name) if d.delivery_id not in known_before]
+
+
+def manifest(home: Home, source_name: str | None = None) -> list[Delivery]:
+    """All that was ever landed, of one source or of all, in natural order of the paths."""
+    if source_name is None:
+        names = sorted(p.parent.name for p in home.landing.glob(f"*/{MANIFEST}"))
+    else:
+        names = [source_name]
+    return [
+        delivery for name in names for delivery in _deliveries(name, _events(home.landing / name))
+    ]
+
+
+def natural_key(text: str) -> Any:
+    """Sort key by which `day-2` comes before `day-10`."""
+    return _natural_key()(text)
+
+
+@cache
+def _natural_key() -> Callable[[str], Any]:
+    from natsort import natsort_keygen
+
+    return natsort_keygen()
+
+
+# ---------------------------------------------------------------- which files a source has
+
+
+def find_files(source: Source, company: Company) -> list[PendingFile]:
+    """Every file that a source shows now, in natural order, landed or not.
+
+    Raises:
+        SourceUnreachable: A path without a wildcard does not exist, or a remote does not answer.
+    """
+    if source.kind == "package":
+        location = package_file(str(source.package), f"source {source.name}")
+        return [_local_file(f"package:{source.package}/{location.name}", str(location))]
+    found: dict[str, PendingFile] = {}
+    for pattern in source.paths:
+        for file in _matches(pattern, source, company):
+            found.setdefault(file.path, file)
+    return sorted(found.values(), key=lambda file: natural_key(file.path))
+
+
+def _matches(pattern: str, source: Source, company: Company) -> Iterator[PendingFile]:
+    where = f"source {source.name}: {pattern}"
+    if remote.is_remote(pattern):
+        for url, size, modified_ns in remote.list_files(pattern, where):
+            yield PendingFile(url, url, size, modified_ns)
+        return
+    base = company.path.absolute().parent
+    absolute = os.path.join(base, pattern)
+    names = [absolute] if os.path.exists(absolute) else _glob(absolute, where)
+    for name in names:
+        if not os.path.isdir(name):
+            shown = name if os.path.isabs(pattern) else os.path.relpath(name, base)
+            yield _local_file(shown.replace(os.sep, "/"), name)
+
+
+def _glob(absolute: str, where: str) -> list[str]:
+    if not glob.has_magic(absolute):
+        raise SourceUnreachable(
+            f"{absolute} does not exist",
+            where,
+            "a file, or a pattern such as orders/*.csv",
+            "put the file there, or correct `path:` of the source in the company file",
+        )
+    return glob.glob(absolute, recursive=True)
+
+
+def _local_file(shown: str, location: str) -> PendingFile:
+    stat = os.stat(location)
+    return PendingFile(shown, location, stat.st_size, stat.st_mtime_ns)
+
+
+# ---------------------------------------------------------------- the manifest
+
+
+def _events(folder: Path) -> list[_Seen]:
+    path = folder / MANIFEST
+    if not path.exists():
+        return []
+    lines = path.read_bytes().split(b"\n")
+    events = []
+    for line in lines:
+        if not line:
+            continue
+        try:
+            events.append(_Seen(**json.loads(line)))
+        except (ValueError, TypeError):
+            # a line that a killed process did not finish: what it names is landed again
+            continue
+    return events
+
+
+def _append(folder: Path, events: Sequence[_Seen]) -> None:
+    """Append lines to the manifest so that each is whole or not there.
+
+    Every write begins a new line, which closes what a killed process may have left half written.
+    """
+    text = "".join("\n" + json.dumps(vars(event), ensure_ascii=False) for event in events) + "\n"
+    with (folder / MANIFEST).open("ab") as out:
+        out.write(text.encode())
+        out.flush()
+        os.fsync(out.fileno())
+    _sync_folder(folder)
+
+
+def _deliveries(source_name: str, events: Iterable[_Seen]) -> list[Delivery]:
+    """What the log says: one delivery a content, live where some path still shows it."""
+    first: dict[str, _Seen] = {}
+    latest: dict[str, _Seen] = {}
+    last_seen: dict[str, _Seen] = {}
+    for event in events:
+        first.setdefault(event.sha256, event)
+        before = latest.get(event.path)
+        if before is not None and before.sha256 == event.sha256:
+            # touched, not changed: it has stood there since the earlier time
+            event = _Seen(**{**vars(event), "fetched_at": before.fetched_at})
+        latest[event.path] = event
+        last_seen[event.sha256] = event
+    standing: dict[str, _Seen] = {}
+    for event in sorted(latest.values(), key=lambda seen: natural_key(seen.path)):
+        standing[event.sha256] = event
+    found = [
+        _delivery(source_name, first[sha], standing.get(sha, last_seen[sha]), latest)
+        for sha in first
+    ]
+    return sorted(found, key=lambda d: (natural_key(d.path), d.fetched_at, d.sha256))
+
+
+def _delivery(source_name: str, first: _Seen, shown: _Seen, latest: dict[str, _Seen]) -> Delivery:
+    now = latest[shown.path]
+    modified = shown.modified_ns / 1e9
+    return Delivery(
+        delivery_id=delivery_id(source_name, shown.sha256),
+        source=source_name,
+        path=shown.path,
+        sha256=shown.sha256,
+        bytes=shown.bytes,
+        fetched_at=datetime.fromisoformat(shown.fetched_at),
+        landed_path=first.landed_path,
+        modified_at=datetime.fromtimestamp(modified, UTC) if modified else None,
+        superseded_by=(
+            None if now.sha256 == shown.sha256 else delivery_id(source_name, now.sha256)
+        ),
+    )
+
+
+def delivery_id(source_name: str, sha256: str) -> str:
+    """The name of a delivery: the same content of a source has the same name everywhere."""
+    return f"{source_name}-{sha256[:12]}"
+
+
+# ---------------------------------------------------------------- copying
+
+
+def _batches(files: Sequence[PendingFile]) -> Iterator[list[PendingFile]]:
+    """Files in groups small enough to lose, and large enough to make few waits for the disk."""
+    batch: list[PendingFile] = []
+    for file in files:
+        batch.append(file)
+        if len(batch) == _BATCH_FILES or sum(f.bytes for f in batch) >= _BATCH_BYTES:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _land_batch(
+    source: Source, folder: Path, batch: Sequence[PendingFile]
+) -> list[DeliveryRefused]:
+    """Copy, make safe, then record. Nothing is recorded before its bytes are on disk."""
+    day = datetime.now(UTC).strftime("%Y-%m-%d")
+    (folder / PARTIAL).mkdir(parents=True, exist_ok=True)
+    (folder / day).mkdir(exist_ok=True)
+    landed = {event.sha256: event.landed_path for event in _events(folder)}
+    events: list[_Seen] = []
+    refused: list[DeliveryRefused] = []
+    to_sync: list[tuple[Path, Path]] = []
+    for number, file in enumerate(batch):
+        partial = folder / PARTIAL / f"{os.getpid()}-{number}"
+        try:
+            sha, size = _fetch(source, file, partial)
+        except DeliveryRefused as error:
+            partial.unlink(missing_ok=True)
+            refused.append(error)
+            continue
+        name = landed.get(sha)
+        if name is None or not (folder.parent / name).exists():
+            name = f"{source.name}/{day}/{sha}{ending(file.path)}"
+            to_sync.append((partial, folder.parent / name))
+            landed[sha] = name
+        else:
+            partial.unlink()
+        now = datetime.now(UTC).isoformat()
+        events.append(_Seen(file.path, sha, size, file.modified_ns, now, name))
+    _make_durable(to_sync)
+    _sync_folder(folder / day)
+    if events:
+        _append(folder, events)
+    return refused
+
+
+def _make_durable(files: Sequence[tuple[Path, Path]]) -> None:
+    for partial, target in files:
+        with partial.open("rb") as opened:
+            os.fsync(opened.fileno())
+        os.replace(partial, target)
+
+
+def _fetch(source: Source, file: PendingFile, partial: Path) -> tuple[str, int]:
+    """Copy one file to `partial`, and check that it is whole.
+
+    Returns:
+        Its sha256 and size.
+    """
+    where = f"source {source.name}: {file.path}"
+    if remote.is_remote(file.location):
+        remote.download(file.location, partial, where)
+        sha = _hash(partial)
+    else:
+        sha = _copy(file, partial, where)
+    size = partial.stat().st_size
+    check_whole(partial, file.path, where)
+    return sha, size
+
+
+def _copy(file: PendingFile, partial: Path, where: str) -> str:
+    digest = hashlib.sha256()
+    with open(file.location, "rb") as opened, partial.open("wb") as out:
+        while chunk := opened.read(_CHUNK):
+            digest.update(chunk)
+            out.write(chunk)
+        after = os.fstat(opened.fileno())
+    if (after.st_size, after.st_mtime_ns) != (file.bytes, file.modified_ns):
+        raise DeliveryRefused(
+            f"{file.path} changed while it was read",
+            where,
+            "a file that nobody is writing to",
+            "run again when the file is complete; write to another name and rename when done",
+        )
+    return digest.hexdigest()
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _clear_partial(folder: Path) -> None:
+    """Remove what processes that are gone have left half copied."""
+    for path in (folder / PARTIAL).glob("*-*"):
+        owner = int(path.name.split("-")[0])
+        if owner == os.getpid() or not Path(f"/proc/{owner}").exists():
+            path.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def ending(path: str) -> str:
+    """All endings of a file name that say how to read it: `.csv`, `.csv.gz`, `.tar.gz`."""
+    suffixes = [s.lower() for s in Path(path.split("?")[0]).suffixes if len(s) <= 8]
+    if suffixes and suffixes[-1] in _ARCHIVE_ENDINGS:
+        return "".join(suffixes[-2:])
+    return "".join(suffixes[-1:])
+
+
+# ---------------------------------------------------------------- is it whole?
+
+
+def check_whole(path: Path, shown: str, where: str) -> None:
+    """Refuse a file that is empty or was cut off on its way.
+
+    Raises:
+        DeliveryRefused: The file has no bytes, or its format's own end is missing or wrong.
+    """
+    if path.stat().st_size == 0:
+        raise _cut_off(shown, where, "it is empty (0 bytes)")
+    last = ending(shown)
+    reason = None
+    if last.endswith((".gz", ".tgz")):
+        reason = _gzip_problem(path)
+    elif last.endswith((".zip", ".xlsx")):
+        reason = _zip_problem(path)
+    elif last.endswith(".parquet"):
+        reason = _parquet_problem(path)
+    if reason:
+        raise _cut_off(shown, where, reason)
+
+
+def _cut_off(shown: str, where: str, reason: str) -> DeliveryRefused:
+    return DeliveryRefused(
+        f"{shown} is not a whole file: {reason}",
+        where,
+        "the complete file, as its sender wrote it",
+        "send or export the file again to the same place, then run again",
+    )
+
+
+def _gzip_problem(path: Path) -> str | None:
+    import gzip
+
+    try:
+        with gzip.open(path, "rb") as opened:
+            while opened.read(_CHUNK):
+                pass
+    except (EOFError, OSError, zlib.error) as error:
+        return f"reading it as gzip fails ({error})"
+    return None
+
+
+def _zip_problem(path: Path) -> str | None:
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(path) as opened:
+            bad = opened.testzip()
+    except (zipfile.BadZipFile, EOFError, OSError, zlib.error) as error:
+        return f"reading it as zip fails ({error})"
+    return f"its member {bad} is damaged" if bad else None
+
+
+def _parquet_problem(path: Path) -> str | None:
+    with path.open("rb") as opened:
+        head = opened.read(4)
+        opened.seek(max(0, path.stat().st_size - 4))
+        tail = opened.read(4)
+    if (head, tail) == (b"PAR1", b"PAR1"):
+        return None
+    return "it does not begin and end with the mark of a Parquet file"
+
+
+def _all_refused(source: Source, refused: Sequence[DeliveryRefused]) -> DeliveryRefused:
+    if len(refused) == 1:
+        return refused[0]
+    return DeliveryRefused(
+        f"{len(refused)} files were not taken: " + "; ".join(error.what for error in refused),
+        f"source {source.name}",
+        refused[0].expected,
+        refused[0].next_step,
+    )

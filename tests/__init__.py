@@ -1,0 +1,1 @@
+"""The tests, by cost: unit, integration, proof on real data."""

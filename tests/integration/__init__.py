@@ -1,0 +1,1 @@
+"""Tests that run more than one part together."""

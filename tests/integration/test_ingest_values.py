@@ -1,0 +1,115 @@
+"""Values as sources write them: accepted values, times with an offset, workbooks, records."""
+
+import io
+import json
+from datetime import date, datetime
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from ingest.errors import DeliveryRefused
+from tests.integration.ingest_bench import COLUMNS, HEADER, Bench, line
+
+PRICES = """
+observed_at: at
+competitor: "'Rival'"
+market: "'DE'"
+price: price
+currency: "'EUR'"
+availability: shown
+price_kind: kind
+"""
+SIZES = """
+period_start: first
+period: "'Month'"
+market: "'DE'"
+category: "'tools'"
+value: value
+currency: "'EUR'"
+"""
+
+
+def test_accepted_values_are_taken_however_they_are_spelled(tmp_path: Path) -> None:
+    bench = Bench.of(tmp_path, "quarantine_limit_pct: 100", PRICES, entity="competitor_prices")
+    bench.put(
+        "a.csv",
+        "2024-01-01,1,In stock,Regular",
+        "2024-01-01,2,out-of-stock,PROMOTIONAL",
+        "2024-01-01,3,PreOrder, member ",
+        "2024-01-01,4,in_stock,",
+        "2024-01-01,5,,regular",
+        "2024-01-01,6,sold,regular",
+        header="at,price,shown,kind",
+    )
+    bench.run()
+    assert bench.rows(
+        "select availability, price_kind from raw.competitor_prices order by price"
+    ) == [
+        ("in_stock", "regular"),
+        ("out_of_stock", "promotional"),
+        ("pre_order", "member"),
+        ("in_stock", "regular"),
+        ("unknown", "regular"),
+    ]
+    assert bench.rows("select row_number, rule from quarantine.rows") == [
+        (6, "availability_accepted")
+    ]
+
+
+def test_accepted_values_written_into_the_company_file_are_too(tmp_path: Path) -> None:
+    bench = Bench.of(tmp_path, "", SIZES, entity="market_sales")
+    bench.put("a.csv", "2024-01-01T00:00:00+02:00,5", header="first,value")
+    bench.run()
+    assert bench.rows("select period, period_start from raw.market_sales") == [
+        ("month", date(2024, 1, 1))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "hour"),
+    [
+        ("2024-01-02T10:00:00+02:00", 8),
+        ("2024-01-02 10:00:00-05:00", 15),
+        ("2024-01-02T10:00:00.000Z", 10),
+        ("2024-01-02 10:00:00", 10),
+    ],
+)
+def test_times_with_an_offset_are_turned_into_utc(tmp_path: Path, written: str, hour: int) -> None:
+    bench = Bench.of(tmp_path)
+    bench.put("a.csv", line(when=written))
+    bench.run()
+    assert bench.value("select ordered_at from raw.sales") == datetime(2024, 1, 2, hour)
+
+
+def workbook(*rows: list[object]) -> bytes:
+    """A workbook of one sheet."""
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def test_empty_rows_of_a_workbook_are_no_rows(tmp_path: Path) -> None:
+    bench = Bench.of(tmp_path, path="data/*.xlsx")
+    good = ["1", datetime(2024, 1, 2, 10), "Germany", "c", "p", 2, 1.5]
+    bench.write("a.xlsx", workbook(HEADER.split(","), good, [None] * 6 + [""], good))
+    result = bench.run()
+    assert (result.rows_delivered, result.rows_loaded) == (2, 2)
+    assert bench.rows("select _row_number from raw.sales order by 1") == [(1,), (2,)]
+
+
+def test_an_unknown_sheet_is_named(tmp_path: Path) -> None:
+    bench = Bench.of(tmp_path, "sheet: Prices", path="data/*.xlsx")
+    bench.write("a.xlsx", workbook(HEADER.split(",")))
+    with pytest.raises(DeliveryRefused, match="no sheet 'Prices'"):
+        bench.run()
+
+
+def test_a_wrong_path_to_the_records_is_named(tmp_path: Path) -> None:
+    bench = Bench.of(tmp_path, "records: data.rows", COLUMNS, path="data/*.json")
+    bench.write("a.json", json.dumps({"data": {"items": [{"order": 1}]}}).encode())
+    with pytest.raises(DeliveryRefused, match=r"no records at data\.rows"):
+        bench.run()
