@@ -1,0 +1,17 @@
+{# Whole months of a date, as a date. #}
+
+{% macro month_of(moment) -%}
+    cast(date_trunc('month', {{ moment }}) as date)
+{%- endmacro %}
+
+
+{% macro days_after(day, days) -%}
+    cast({{ dbt.dateadd('day', days, day) }} as date)
+{%- endmacro %}
+
+
+{# The last day of a period that begins on `period_start`: a month, a quarter or a year. #}
+{% macro period_end(period, period_start) -%}
+    {%- set months = "case " ~ period ~ " when 'month' then 1 when 'quarter' then 3 else 12 end" -%}
+    {{ days_after('cast(' ~ dbt.dateadd('month', months, period_start) ~ ' as date)', -1) }}
+{%- endmacro %}

@@ -1,0 +1,69 @@
+{# Incremental models of this project replace whole months: those in audit.pending_months, which
+   loading fills and publishing empties. Each such model has the month in a column `order_month`. #}
+
+{# The months to build anew, as ISO dates, oldest first. #}
+{% macro pending_months(entities=['sales', 'fx_rates']) -%}
+    {%- if not execute -%}
+        {{ return([]) }}
+    {%- endif -%}
+    {%- set months = run_query(
+        "select distinct cast(month as varchar) as month from audit.pending_months where entity in ('"
+        ~ entities | join("', '") ~ "') and month is not null order by month"
+    ) -%}
+    {{ return(months.columns[0].values() | list) }}
+{%- endmacro %}
+
+
+{# A condition that is true for the rows that this build has to make: all, or in an incremental
+   build those of the pending months. The months are literals, and the bounds are on the moment
+   itself, so that the scan skips everything outside them. #}
+{% macro is_built_now(moment) -%}
+    {%- set months = pending_months() if is_incremental() else none -%}
+    {%- if months is none -%}
+        1 = 1
+    {%- elif not months -%}
+        1 = 0
+    {%- else -%}
+        {{ moment }} >= cast('{{ months | first }}' as date)
+        and {{ moment }} < {{ days_after("cast('" ~ months | last ~ "' as date)", 31) }}
+        and {{ month_of(moment) }} in ({{ month_literals(months) }})
+    {%- endif -%}
+{%- endmacro %}
+
+
+{% macro month_literals(months) -%}
+    {%- for month in months -%}
+        cast('{{ month }}' as date){{ ', ' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
+
+{# Whether a model adds to what is there. Not if its columns have changed since it was built, nor if
+   every month that it holds is pending: then building it anew is right and costs half. #}
+{% macro is_incremental() -%}
+    {%- if not execute or model.config.materialized != 'incremental' or should_full_refresh() -%}
+        {{ return(false) }}
+    {%- endif -%}
+    {%- set existing = adapter.get_relation(this.database, this.schema, this.table) -%}
+    {%- if existing is none or existing.type != 'table' -%}
+        {{ return(false) }}
+    {%- endif -%}
+    {%- set held = adapter.get_columns_in_relation(existing) | map(attribute='name') | list -%}
+    {%- if held | sort != model.columns.keys() | sort -%}
+        {{ return(false) }}
+    {%- endif -%}
+    {{ return(keeps_months(existing)) }}
+{%- endmacro %}
+
+
+{% macro keeps_months(existing) -%}
+    {%- set months = pending_months() -%}
+    {%- if not months -%}
+        {{ return(true) }}
+    {%- endif -%}
+    {%- set kept = run_query(
+        "select 1 as kept from " ~ existing ~ " where order_month not in ("
+        ~ month_literals(months) ~ ") limit 1"
+    ) -%}
+    {{ return(kept | length > 0) }}
+{%- endmacro %}

@@ -1,0 +1,40 @@
+{# Keys: which of two rows counts, and how the names that two systems use are compared. #}
+
+{# A total order of the rows of one natural key, the valid one first. Loading has marked the rows
+   that a later delivery of the same source replaces, so what is left to decide is between two
+   sources and within one delivery, where the last row counts. It never depends on when a delivery
+   was landed. #}
+{% macro last_delivered() -%}
+    _source desc, _delivery_id desc, _row_number desc
+{%- endmacro %}
+
+
+{# GTIN-8, -12, -13 and -14 of one article differ in leading zeros only. #}
+{% macro gtin_14(gtin) -%}
+    {%- set digits = "translate(" ~ gtin ~ ", ' -.', '')" -%}
+    case when length({{ digits }}) between 8 and 14 then lpad({{ digits }}, 14, '0') end
+{%- endmacro %}
+
+
+{# Names and keys of two systems are compared without regard to case and outer blanks. #}
+{% macro comparable(text) -%}
+    lower(trim({{ text }}))
+{%- endmacro %}
+
+
+{# Identifies one rival's one offer over time. #}
+{% macro offer_key(columns) -%}
+    md5(concat_ws(
+            '|',
+            {%- for column in columns %}
+            coalesce(cast({{ column }} as {{ dbt.type_string() }}), ''){{ ',' if not loop.last }}
+            {%- endfor %}
+        ))
+{%- endmacro %}
+
+
+{# The number of a line whose source gives none: its row, and enough of its delivery that lines of
+   one order from two deliveries stay apart. #}
+{% macro row_line_id(delivery_id, row_number) -%}
+    concat(cast({{ row_number }} as {{ dbt.type_string() }}), '-', right({{ delivery_id }}, 6))
+{%- endmacro %}

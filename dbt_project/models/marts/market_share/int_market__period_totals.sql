@@ -1,0 +1,145 @@
+{{ config(schema='intermediate', contract={'enforced': false}) }}
+
+-- The market in each period: the publisher's own total where there is one, else the sum of the
+-- firms it names, else of the brands and products whose firm it does not name.
+
+with
+
+blocks as (
+
+    select * from {{ ref('int_market__period_blocks') }}
+
+),
+
+market_rows as (
+
+    select * from {{ ref('int_market__rows_that_count') }}
+
+),
+
+delivered as (
+
+    select
+        period,
+        period_start,
+        market,
+        category_key,
+        min(category) as category,
+        coalesce(
+            sum(case when level = 'whole market' then units end),
+            sum(case when level = 'firm' then units end),
+            sum(units)
+        ) as market_units,
+        coalesce(
+            sum(case when level = 'whole market' then value_home end),
+            sum(case when level = 'firm' then value_home end),
+            sum(value_home)
+        ) as market_value_home,
+        -- the bounds belong to the total; those of single firms do not add up to one of the market
+        sum(case when level = 'whole market' then value_low_home end) as market_value_low_home,
+        sum(case when level = 'whole market' then value_high_home end) as market_value_high_home,
+        max(case when level = 'whole market' then 1 else 0 end) as has_total,
+        max(case when level = 'firm' then 1 else 0 end) as has_firms
+    from market_rows
+    group by period, period_start, market, category_key
+
+),
+
+-- who published the figure that counts as the market
+sources as (
+
+    select
+        market_rows.period,
+        market_rows.period_start,
+        market_rows.market,
+        market_rows.category_key,
+        max(market_rows.publisher) as publisher,
+        max(market_rows.edition) as edition,
+        max(market_rows.published_on) as published_on
+    from market_rows
+    inner join delivered
+        on market_rows.period = delivered.period
+        and market_rows.period_start = delivered.period_start
+        and market_rows.market = delivered.market
+        and market_rows.category_key = delivered.category_key
+    where
+        market_rows.level = case
+            when delivered.has_total = 1 then 'whole market'
+            when delivered.has_firms = 1 then 'firm'
+            else 'unnamed firm'
+        end
+    group by
+        market_rows.period,
+        market_rows.period_start,
+        market_rows.market,
+        market_rows.category_key
+
+),
+
+final as (
+
+    select
+        ---------- keys
+        blocks.period,
+        blocks.period_start,
+        blocks.market,
+        blocks.category_key,
+
+        ---------- text
+        min(delivered.category) as category,
+        case
+            when min(sources.publisher) = max(sources.publisher) then max(sources.publisher)
+            when max(sources.publisher) is not null then 'several'
+        end as publisher,
+        case
+            when min(sources.edition) = max(sources.edition) then max(sources.edition)
+            when max(sources.edition) is not null then 'several'
+        end as edition,
+        case
+            when min(delivered.has_total) = 1 then 'whole market'
+            when max(delivered.has_total) = 1 then 'mixed'
+            when min(delivered.has_firms) = 1 then 'sum of named firms'
+            else 'sum of brands and products'
+        end as market_basis,
+
+        ---------- measures
+        -- a measure that one block lacks would be summed over fewer months than ours is
+        case
+            when count(delivered.market_units) = count(*) then sum(delivered.market_units)
+        end as market_units,
+        case
+            when count(delivered.market_value_home) = count(*)
+                then sum(delivered.market_value_home)
+        end as market_value_home,
+        case
+            when count(delivered.market_value_low_home) = count(*)
+                then sum(delivered.market_value_low_home)
+        end as market_value_low_home,
+        case
+            when count(delivered.market_value_high_home) = count(*)
+                then sum(delivered.market_value_high_home)
+        end as market_value_high_home,
+        sum(blocks.block_months) as covered_months,
+        sum(case when delivered.has_firms = 1 then blocks.block_months else 0 end)
+            as months_with_firms,
+        max(blocks.period_months) as period_months,
+
+        ---------- flags and dates
+        max(case when blocks.block_period <> blocks.period then 1 else 0 end) = 1 as is_rolled_up,
+        max(sources.published_on) as published_on
+    from blocks
+    inner join delivered
+        on blocks.block_period = delivered.period
+        and blocks.block_start = delivered.period_start
+        and blocks.market = delivered.market
+        and blocks.category_key = delivered.category_key
+    inner join sources
+        on blocks.block_period = sources.period
+        and blocks.block_start = sources.period_start
+        and blocks.market = sources.market
+        and blocks.category_key = sources.category_key
+    group by blocks.period, blocks.period_start, blocks.market, blocks.category_key
+
+)
+
+select * from final

@@ -1,0 +1,148 @@
+with
+
+blocks as (
+
+    select * from {{ ref('int_market__period_blocks') }}
+
+),
+
+market_rows as (
+
+    select * from {{ ref('int_market__rows_that_count') }}
+
+),
+
+company as (
+
+    select home_market from {{ source('raw', 'company') }}
+
+),
+
+-- a firm that makes in several countries has a row for each
+firm_origins as (
+
+    select
+        blocks.period,
+        blocks.period_start,
+        blocks.market,
+        blocks.category_key,
+        market_rows.firm,
+        market_rows.origin,
+        sum(market_rows.units) as units,
+        sum(market_rows.value_home) as value_home,
+        max(case when market_rows.is_own then 1 else 0 end) as own_rows
+    from blocks
+    inner join market_rows
+        on blocks.block_period = market_rows.period
+        and blocks.block_start = market_rows.period_start
+        and blocks.market = market_rows.market
+        and blocks.category_key = market_rows.category_key
+    where market_rows.level = 'firm'
+    group by
+        blocks.period,
+        blocks.period_start,
+        blocks.market,
+        blocks.category_key,
+        market_rows.firm,
+        market_rows.origin
+
+),
+
+main_origins as (
+
+    select *
+    from firm_origins
+    qualify row_number() over (
+        partition by period, period_start, market, category_key, firm
+        order by
+            case when origin is null then 1 else 0 end,
+            units desc nulls last,
+            value_home desc nulls last,
+            origin asc
+    ) = 1
+
+),
+
+firms as (
+
+    select
+        period,
+        period_start,
+        market,
+        category_key,
+        firm,
+        sum(units) as units,
+        sum(value_home) as value_home,
+        max(own_rows) as own_rows
+    from firm_origins
+    group by period, period_start, market, category_key, firm
+
+),
+
+totals as (
+
+    select * from {{ ref('int_market__period_totals') }}
+
+),
+
+final as (
+
+    select
+        ---------- keys
+        firms.period_start,
+        firms.period,
+        firms.market,
+        totals.category,
+        firms.firm,
+
+        ---------- measures
+        cast(firms.units as decimal(38, 4)) as units,
+        cast(firms.value_home as decimal(38, 4)) as value_home,
+        -- firms named in some months only cannot be held against a market of them all
+        case
+            when totals.months_with_firms = totals.covered_months
+                then
+                    100.0 * cast(firms.units as double)
+                    / nullif(cast(totals.market_units as double), 0)
+        end as volume_share_pct,
+        case
+            when totals.months_with_firms = totals.covered_months
+                then
+                    100.0 * cast(firms.value_home as double)
+                    / nullif(cast(totals.market_value_home as double), 0)
+        end as value_share_pct,
+        case
+            when
+                firms.value_home is not null
+                and totals.months_with_firms = totals.covered_months
+                then cast(rank() over (
+                    partition by
+                        firms.period, firms.period_start, firms.market, firms.category_key
+                    order by firms.value_home desc nulls last
+                ) as bigint)
+        end as rank_by_value,
+
+        ---------- attributes
+        main_origins.origin,
+        case
+            when firms.own_rows = 1 then firms.market = company.home_market
+            else {{ comparable('main_origins.origin') }} = {{ comparable('firms.market') }}
+        end as is_domestic,
+        firms.own_rows = 1 as is_own
+    from firms
+    inner join totals
+        on firms.period = totals.period
+        and firms.period_start = totals.period_start
+        and firms.market = totals.market
+        and firms.category_key = totals.category_key
+    inner join main_origins
+        on firms.period = main_origins.period
+        and firms.period_start = main_origins.period_start
+        and firms.market = main_origins.market
+        and firms.category_key = main_origins.category_key
+        and firms.firm = main_origins.firm
+    cross join company
+
+)
+
+select * from final

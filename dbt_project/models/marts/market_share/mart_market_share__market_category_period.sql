@@ -1,0 +1,321 @@
+with
+
+blocks as (
+
+    select * from {{ ref('int_market__period_blocks') }}
+
+),
+
+totals as (
+
+    select * from {{ ref('int_market__period_totals') }}
+
+),
+
+firms as (
+
+    select * from {{ ref('mart_market_share__market_category_firm_period') }}
+
+),
+
+product_months as (
+
+    select
+        order_month,
+        market,
+        product_id,
+        line_kind,
+        units,
+        net_amount_home
+    from {{ ref('int_sales__product_months') }}
+
+),
+
+products as (
+
+    select
+        product_id,
+        {{ comparable('category') }} as category_key
+    from {{ ref('dim_product') }}
+
+),
+
+company as (
+
+    select home_market from {{ source('raw', 'company') }}
+
+),
+
+-- the months that our sales data speaks about: outside them no sales means not known, not zero
+sales_span as (
+
+    select
+        min(12 * extract(year from order_month) + extract(month from order_month))
+            as first_month_index,
+        max(12 * extract(year from order_month) + extract(month from order_month))
+            as last_month_index
+    from product_months
+
+),
+
+own_months as (
+
+    select
+        product_months.market,
+        products.category_key,
+        12 * extract(year from product_months.order_month)
+        + extract(month from product_months.order_month) as month_index,
+        sum(product_months.units) as units,
+        sum(product_months.net_amount_home) as value_home
+    from product_months
+    inner join products
+        on product_months.product_id = products.product_id
+    where product_months.line_kind = 'product'
+    group by
+        product_months.market,
+        products.category_key,
+        12 * extract(year from product_months.order_month)
+        + extract(month from product_months.order_month)
+
+),
+
+-- like for like: our sales of exactly the months that the market's figure is made of
+own_sales as (
+
+    select
+        blocks.period,
+        blocks.period_start,
+        blocks.market,
+        blocks.category_key,
+        sum(own_months.units) as units,
+        sum(own_months.value_home) as value_home
+    from blocks
+    inner join own_months
+        on blocks.market = own_months.market
+        and blocks.category_key = own_months.category_key
+        and blocks.block_month_index <= own_months.month_index
+        and own_months.month_index < blocks.block_month_index + blocks.block_months
+    group by blocks.period, blocks.period_start, blocks.market, blocks.category_key
+
+),
+
+own_spans as (
+
+    select
+        blocks.period,
+        blocks.period_start,
+        blocks.market,
+        blocks.category_key,
+        coalesce(sum(greatest(
+            0,
+            least(
+                blocks.block_month_index + blocks.block_months - 1,
+                sales_span.last_month_index
+            ) - greatest(blocks.block_month_index, sales_span.first_month_index) + 1
+        )), 0) as months_with_sales_data
+    from blocks
+    cross join sales_span
+    where sales_span.first_month_index is not null
+    group by blocks.period, blocks.period_start, blocks.market, blocks.category_key
+
+),
+
+own_firms as (
+
+    select
+        period,
+        period_start,
+        market,
+        category,
+        sum(units) as units,
+        sum(value_home) as value_home
+    from firms
+    where is_own
+    group by period, period_start, market, category
+
+),
+
+joined as (
+
+    select
+        totals.*,
+        12 * extract(year from totals.period_start)
+        + extract(month from totals.period_start) as month_index,
+        case
+            when own_sales.period is not null then 'own sales'
+            when own_firms.period is not null then 'market data'
+            when own_spans.months_with_sales_data > 0 then 'own sales'
+        end as own_source,
+        case
+            when own_sales.period is not null then own_sales.units
+            when own_firms.period is not null then own_firms.units
+            when own_spans.months_with_sales_data > 0 then 0
+        end as own_units,
+        case
+            when own_sales.period is not null then own_sales.value_home
+            when own_firms.period is not null then own_firms.value_home
+            when own_spans.months_with_sales_data > 0 then 0
+        end as own_value_home,
+        case
+            when own_sales.period is null and own_firms.period is not null then 100.0
+            else
+                100.0 * coalesce(own_spans.months_with_sales_data, 0)
+                / nullif(totals.covered_months, 0)
+        end as own_coverage_pct
+    from totals
+    left join own_sales
+        on totals.period = own_sales.period
+        and totals.period_start = own_sales.period_start
+        and totals.market = own_sales.market
+        and totals.category_key = own_sales.category_key
+    left join own_firms
+        on totals.period = own_firms.period
+        and totals.period_start = own_firms.period_start
+        and totals.market = own_firms.market
+        and totals.category = own_firms.category
+    left join own_spans
+        on totals.period = own_spans.period
+        and totals.period_start = own_spans.period_start
+        and totals.market = own_spans.market
+        and totals.category_key = own_spans.category_key
+
+),
+
+shares as (
+
+    select
+        *,
+        100.0 * cast(own_units as double)
+        / nullif(cast(market_units as double), 0) as volume_share_pct,
+        100.0 * cast(own_value_home as double)
+        / nullif(cast(market_value_home as double), 0) as value_share_pct
+    from joined
+
+),
+
+-- firms in order of value, so that the largest four can be added up; ties by name
+ranked_firms as (
+
+    select
+        *,
+        row_number() over (
+            partition by period, period_start, market, category
+            order by value_home desc nulls last, firm asc
+        ) as place
+    from firms
+
+),
+
+structure as (
+
+    select
+        ranked_firms.period,
+        ranked_firms.period_start,
+        ranked_firms.market,
+        ranked_firms.category,
+        count(*) as named_firms,
+        sum(ranked_firms.value_home) as named_value_home,
+        sum(ranked_firms.volume_share_pct * ranked_firms.volume_share_pct) as hhi_volume,
+        sum(ranked_firms.value_share_pct * ranked_firms.value_share_pct) as hhi_value,
+        sum(case when ranked_firms.place <= 4 then ranked_firms.value_home end)
+            as largest_four_value_home,
+        count(case when not ranked_firms.is_own then ranked_firms.value_home end) as rivals,
+        max(case when not ranked_firms.is_own then ranked_firms.value_share_pct end)
+            as largest_rival_share_pct,
+        count(case
+            when not ranked_firms.is_own and ranked_firms.value_home > shares.own_value_home then 1
+        end) as rivals_above
+    from ranked_firms
+    inner join shares
+        on ranked_firms.period = shares.period
+        and ranked_firms.period_start = shares.period_start
+        and ranked_firms.market = shares.market
+        and ranked_firms.category = shares.category
+    -- firms named in some months only cannot be held against a market of them all
+    where shares.months_with_firms = shares.covered_months
+    group by
+        ranked_firms.period,
+        ranked_firms.period_start,
+        ranked_firms.market,
+        ranked_firms.category
+
+),
+
+final as (
+
+    select
+        ---------- keys
+        shares.period_start,
+        shares.period,
+        shares.market,
+        shares.category,
+        shares.market = company.home_market as is_domestic,
+
+        ---------- volume
+        cast(shares.own_units as decimal(38, 4)) as own_units,
+        cast(shares.market_units as decimal(38, 4)) as market_units,
+        shares.volume_share_pct,
+
+        ---------- value
+        cast(shares.own_value_home as decimal(38, 4)) as own_value_home,
+        cast(shares.market_value_home as decimal(38, 4)) as market_value_home,
+        shares.value_share_pct,
+        100.0 * cast(shares.own_value_home as double)
+        / nullif(cast(shares.market_value_high_home as double), 0) as value_share_low_pct,
+        100.0 * cast(shares.own_value_home as double)
+        / nullif(cast(shares.market_value_low_home as double), 0) as value_share_high_pct,
+
+        ---------- change; where our figure comes from another place than before, it is no change
+        shares.volume_share_pct - previous.volume_share_pct as volume_share_change_pp,
+        shares.value_share_pct - previous.value_share_pct as value_share_change_pp,
+        shares.volume_share_pct - year_before.volume_share_pct as volume_share_change_year_pp,
+        shares.value_share_pct - year_before.value_share_pct as value_share_change_year_pp,
+
+        ---------- structure of the market
+        case
+            when structure.rivals > 0 and shares.own_value_home is not null
+                then cast(structure.rivals_above + 1 as bigint)
+        end as rank_by_value,
+        shares.value_share_pct / nullif(structure.largest_rival_share_pct, 0) as relative_share,
+        structure.hhi_volume,
+        structure.hhi_value,
+        -- amounts are added up before they are divided: the shares' rounding would add up too
+        100.0 * cast(structure.largest_four_value_home as double)
+        / nullif(cast(shares.market_value_home as double), 0) as cr4_value_pct,
+        structure.named_firms,
+        100.0 * cast(structure.named_value_home as double)
+        / nullif(cast(shares.market_value_home as double), 0) as named_firms_pct,
+
+        ---------- how far the figures reach
+        100.0 * shares.covered_months / nullif(shares.period_months, 0) as coverage_pct,
+        shares.own_coverage_pct,
+        shares.own_source,
+        shares.market_basis,
+        shares.is_rolled_up,
+        shares.publisher,
+        shares.edition,
+        shares.published_on
+    from shares
+    cross join company
+    left join structure
+        on shares.period = structure.period
+        and shares.period_start = structure.period_start
+        and shares.market = structure.market
+        and shares.category = structure.category
+    -- the adjacent period only: a gap in the market's data is not bridged
+    left join shares as previous
+        on shares.period = previous.period
+        and shares.market = previous.market
+        and shares.category_key = previous.category_key
+        and shares.own_source = previous.own_source
+        and shares.month_index = previous.month_index + shares.period_months
+    left join shares as year_before
+        on shares.period = year_before.period
+        and shares.market = year_before.market
+        and shares.category_key = year_before.category_key
+        and shares.own_source = year_before.own_source
+        and shares.month_index = year_before.month_index + 12
+
+)
+
+select * from final

@@ -1,0 +1,150 @@
+{{ config(alias='without_rate') }}
+
+with
+
+sales as (
+
+    select * from {{ ref('stg_sales') }}
+
+),
+
+-- imported a second time: a CTE that is read twice is written down with all of its columns
+sales_days as (
+
+    select distinct
+        currency,
+        order_date
+    from {{ ref('stg_sales') }}
+
+),
+
+rates as (
+
+    select * from {{ ref('int_rates__currency_days') }}
+
+),
+
+competitor_prices as (
+
+    select *
+    from {{ ref('int_competitor_prices__matched') }}
+    where fx_rate is null
+
+),
+
+market_sales as (
+
+    select * from {{ ref('int_market_sales__converted') }}
+    where fx_rate is null and value is not null
+
+),
+
+-- first the few days and currencies without a rate, then their lines: without any, sales are not
+-- read again
+missing_days as (
+
+    select
+        sales_days.currency,
+        sales_days.order_date
+    from sales_days
+    left join rates
+        on sales_days.currency = rates.currency
+        and sales_days.order_date = rates.rate_date
+    where rates.currency is null
+
+),
+
+unconverted_sales as (
+
+    select sales.*
+    from sales
+    inner join missing_days
+        on sales.currency = missing_days.currency
+        and sales.order_date = missing_days.order_date
+
+),
+
+set_aside as (
+
+    select
+        'sales' as entity,
+        source,
+        delivery_id,
+        row_number,
+        {{ row_as_json('unconverted_sales') }} as mapped_row,
+        cast(quantity * unit_price - coalesce(discount_amount, 0) as decimal(18, 4))
+            as amount_local,
+        currency,
+        {{ month_of('ordered_at') }} as period_month,
+        landed_at,
+        sha256
+    from unconverted_sales
+
+    union all
+
+    select
+        'competitor_prices' as entity,
+        source,
+        delivery_id,
+        row_number,
+        {{ row_as_json('competitor_prices') }} as mapped_row,
+        price as amount_local,
+        currency,
+        {{ month_of('observed_at') }} as period_month,
+        landed_at,
+        sha256
+    from competitor_prices
+
+    union all
+
+    select
+        'market_sales' as entity,
+        source,
+        delivery_id,
+        row_number,
+        {{ row_as_json('market_sales') }} as mapped_row,
+        value as amount_local,
+        currency,
+        {{ month_of('period_start') }} as period_month,
+        landed_at,
+        sha256
+    from market_sales
+
+),
+
+final as (
+
+    select
+        ---------- ids
+        concat(delivery_id, '/', cast(row_number as {{ dbt.type_string() }})) as quarantine_id,
+        source,
+        entity,
+        delivery_id,
+        row_number,
+
+        ---------- why
+        'without_rate' as rule,
+        case
+            when currency is null then 'the amount has no currency'
+            else concat(
+                'no exchange rate for ', currency, ' in or before ',
+                cast(period_month as {{ dbt.type_string() }}),
+                ' that is recent enough to be carried'
+            )
+        end as reason,
+
+        ---------- what
+        cast(null as {{ type_json() }}) as raw_row,
+        mapped_row,
+        amount_local,
+        currency,
+        period_month,
+
+        ---------- lineage
+        landed_at,
+        sha256
+    from set_aside
+
+)
+
+select * from final

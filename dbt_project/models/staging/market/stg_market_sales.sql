@@ -1,0 +1,66 @@
+with
+
+current_rows as (
+
+    select *
+    from {{ source('raw', 'market_sales') }}
+    where _superseded_by is null
+
+),
+
+last_delivered as (
+
+    select *
+    from current_rows
+    qualify row_number() over (
+        partition by
+            period_start,
+            period,
+            market,
+            category,
+            firm,
+            brand,
+            product,
+            origin,
+            edition
+        order by {{ last_delivered() }}
+    ) = 1
+
+),
+
+final as (
+
+    select
+        ---------- text
+        period,
+        market,
+        category,
+        firm,
+        brand,
+        product,
+        origin,
+        currency,
+        publisher,
+        edition,
+
+        ---------- numerics
+        units,
+        value,
+        value_low,
+        value_high,
+
+        ---------- timestamps
+        period_start,
+        published_on,
+
+        ---------- lineage
+        _source as source,
+        _delivery_id as delivery_id,
+        _row_number as row_number,
+        _landed_at as landed_at,
+        _sha256 as sha256
+    from last_delivered
+
+)
+
+select * from final

@@ -1,0 +1,47 @@
+with
+
+current_rows as (
+
+    select *
+    from {{ source('raw', 'customers') }}
+    where _superseded_by is null
+
+),
+
+last_delivered as (
+
+    select *
+    from current_rows
+    qualify row_number() over (
+        partition by customer_id
+        order by {{ last_delivered() }}
+    ) = 1
+
+),
+
+final as (
+
+    select
+        ---------- ids
+        customer_id,
+
+        ---------- text
+        market,
+        segment,
+        kind,
+        acquired_through,
+
+        ---------- timestamps
+        acquired_on,
+
+        ---------- lineage
+        _source as source,
+        _delivery_id as delivery_id,
+        _row_number as row_number,
+        _landed_at as landed_at,
+        _sha256 as sha256
+    from last_delivered
+
+)
+
+select * from final

@@ -1,0 +1,116 @@
+-- Monthly sales agree with the order lines they are made of: lines, units and money of all kinds,
+-- by market and month, to the cent; and through int_sales__product_months, which holds the
+-- currencies that a mart of several of them cannot, by currency too.
+
+with
+
+core as (
+
+    select
+        market,
+        order_month,
+        currency,
+        count(*) as lines,
+        sum(case when line_kind = 'product' then quantity else 0 end) as units,
+        sum(net_amount_local) as net_amount_local,
+        sum(net_amount_home) as net_amount_home,
+        coalesce(sum(margin_home), 0) as margin_home
+    from {{ ref('fct_sales') }}
+    group by market, order_month, currency
+
+),
+
+product_months as (
+
+    select
+        market,
+        order_month,
+        currency,
+        sum(lines) as lines,
+        sum(units) as units,
+        sum(net_amount_local) as net_amount_local,
+        sum(net_amount_home) as net_amount_home,
+        coalesce(sum(margin_home), 0) as margin_home
+    from {{ ref('int_sales__product_months') }}
+    group by market, order_month, currency
+
+),
+
+core_months as (
+
+    select
+        market,
+        order_month,
+        sum(lines) as lines,
+        sum(units) as units,
+        sum(net_amount_home) as net_amount_home,
+        sum(margin_home) as margin_home
+    from core
+    group by market, order_month
+
+),
+
+mart_months as (
+
+    select
+        market,
+        order_month,
+        sum(lines) as lines,
+        sum(units) as units,
+        sum(net_amount_home) as net_amount_home,
+        coalesce(sum(margin_home), 0) as margin_home
+    from {{ ref('mart_sales__market_product_month') }}
+    group by market, order_month
+
+),
+
+compared as (
+
+    select
+        'int_sales__product_months' as compared_with,
+        coalesce(core.market, product_months.market) as market,
+        coalesce(core.order_month, product_months.order_month) as order_month,
+        coalesce(core.currency, product_months.currency) as currency,
+        coalesce(core.lines, 0) - coalesce(product_months.lines, 0) as lines_missing,
+        coalesce(core.units, 0) - coalesce(product_months.units, 0) as units_missing,
+        coalesce(core.net_amount_local, 0) - coalesce(product_months.net_amount_local, 0)
+            as net_amount_local_missing,
+        coalesce(core.net_amount_home, 0) - coalesce(product_months.net_amount_home, 0)
+            as net_amount_home_missing,
+        coalesce(core.margin_home, 0) - coalesce(product_months.margin_home, 0)
+            as margin_home_missing
+    from core
+    full outer join product_months
+        on core.market = product_months.market
+        and core.order_month = product_months.order_month
+        and core.currency = product_months.currency
+
+    union all
+
+    select
+        'mart_sales__market_product_month' as compared_with,
+        coalesce(core_months.market, mart_months.market) as market,
+        coalesce(core_months.order_month, mart_months.order_month) as order_month,
+        null as currency,
+        coalesce(core_months.lines, 0) - coalesce(mart_months.lines, 0) as lines_missing,
+        coalesce(core_months.units, 0) - coalesce(mart_months.units, 0) as units_missing,
+        0 as net_amount_local_missing,
+        coalesce(core_months.net_amount_home, 0) - coalesce(mart_months.net_amount_home, 0)
+            as net_amount_home_missing,
+        coalesce(core_months.margin_home, 0) - coalesce(mart_months.margin_home, 0)
+            as margin_home_missing
+    from core_months
+    full outer join mart_months
+        on core_months.market = mart_months.market
+        and core_months.order_month = mart_months.order_month
+
+)
+
+select *
+from compared
+where
+    lines_missing <> 0
+    or abs(units_missing) >= 0.005
+    or abs(net_amount_local_missing) >= 0.005
+    or abs(net_amount_home_missing) >= 0.005
+    or abs(margin_home_missing) >= 0.005

@@ -1,0 +1,92 @@
+-- Every order line that is in force in raw is in core.fct_sales or, without a rate, in
+-- quarantine.without_rate: lines and amounts agree by source, month and currency, to the cent.
+-- The amount is worked out from the delivered columns anew, not taken from staging.
+
+with
+
+delivered as (
+
+    select
+        _source as source,
+        {{ month_of('ordered_at') }} as order_month,
+        currency,
+        count(*) as lines,
+        -- a return delivered with a positive quantity takes its amount with it to the other side
+        sum(
+            cast(quantity * unit_price - coalesce(discount_amount, 0) as decimal(18, 4))
+            * case when is_return and quantity > 0 then -1 else 1 end
+        ) as amount
+    from {{ source('raw', 'sales') }}
+    where _superseded_by is null
+    group by _source, {{ month_of('ordered_at') }}, currency
+
+),
+
+in_core as (
+
+    select
+        source,
+        order_month,
+        currency,
+        count(*) as lines,
+        sum(net_amount_local) as amount
+    from {{ ref('fct_sales') }}
+    group by source, order_month, currency
+
+),
+
+set_aside as (
+
+    select
+        source,
+        period_month as order_month,
+        currency,
+        count(*) as lines,
+        sum(amount_local) as amount
+    from {{ ref('quarantine_without_rate') }}
+    where entity = 'sales'
+    group by source, period_month, currency
+
+),
+
+both_sides as (
+
+    select
+        source,
+        order_month,
+        currency,
+        lines,
+        amount
+    from delivered
+
+    union all
+
+    select
+        source,
+        order_month,
+        currency,
+        -lines as lines,
+        -amount as amount
+    from in_core
+
+    union all
+
+    select
+        source,
+        order_month,
+        currency,
+        -lines as lines,
+        -amount as amount
+    from set_aside
+
+)
+
+select
+    source,
+    order_month,
+    currency,
+    sum(lines) as lines_missing,
+    sum(amount) as amount_missing
+from both_sides
+group by source, order_month, currency
+having sum(lines) <> 0 or abs(sum(amount)) >= 0.005
