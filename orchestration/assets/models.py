@@ -1,0 +1,226 @@
+"""dbt's models and tests as assets and checks, built in this process.
+
+The names come from our translator; the events from dagster-dbt's own reading of dbt's. What a
+failed test found goes to `audit.checks`.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, dbt_assets
+from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
+
+from orchestration import dbt_runner
+from orchestration.assets.raw import table_metadata
+from orchestration.assets.sources import owners_of
+from orchestration.gates.dbt_tests import Judged, judge_tests
+from orchestration.gates.judgement import refuse
+from orchestration.preview import describe
+from orchestration.workspace import Workspace
+
+Manifest = Mapping[str, Any]
+
+
+class Translator(DagsterDbtTranslator):
+    """Assets are named `schema/table` as readers find them, and grouped by layer."""
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        """`raw/sales`, `core/fct_sales`, `marts/mart_...`."""
+        name = dbt_resource_props.get("alias") or dbt_resource_props.get("identifier")
+        return dg.AssetKey([dbt_resource_props["schema"], name or dbt_resource_props["name"]])
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        """The layer: the schema."""
+        return str(dbt_resource_props["schema"])
+
+    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """The model's own words; the first sentence is its grain."""
+        return str(dbt_resource_props.get("description") or "")
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str] | None:
+        """The owner in the model's meta, else the analytics engineers."""
+        meta = dbt_resource_props.get("config", {}).get("meta") or dbt_resource_props.get("meta")
+        return owners_of(str((meta or {}).get("owner", "analytics")))
+
+
+def model_assets(manifest: Manifest) -> dg.AssetsDefinition:
+    """All models of the project as one step that can be limited to any of them."""
+    translator = Translator()
+
+    @dbt_assets(
+        manifest=manifest,
+        dagster_dbt_translator=translator,
+        name="build_models",
+        required_resource_keys={"workspace"},
+    )
+    def build_models(context: dg.AssetExecutionContext):  # type: ignore[no-untyped-def]
+        yield from _build(context, context.resources.workspace, manifest, translator)
+
+    return build_models
+
+
+def _build(  # type: ignore[no-untyped-def]
+    context: dg.AssetExecutionContext,
+    workspace: Workspace,
+    manifest: Manifest,
+    translator: Translator,
+):
+    chosen = _chosen_models(context, manifest, translator)
+    with workspace.connect() as connection:
+        present = _present(connection)
+    missing = missing_ancestors(manifest, chosen, present)
+    everything = len(chosen) == len(_models(manifest))
+    workspace.say("Building and testing the models")
+    built = dbt_runner.build(
+        workspace.home,
+        workspace.candidate.database,
+        [] if everything else [manifest["nodes"][node]["name"] for node in chosen + missing],
+        [] if everything else tests_without_tables(manifest, chosen + missing, present),
+        full_refresh=workspace.full_refresh,
+        engine_config=workspace.engine_config,
+        on_result=lambda event: context.log.info(event["info"]["msg"]),
+    )
+    with workspace.connect() as connection:
+        judged = judge_tests(connection, workspace.run_id, manifest, built.results)
+        tables = _tables(manifest, built.results)
+        # a view may fail for the reason for which a model did, which is to be told instead
+        shown = describe(connection, tables) if _all_built(built.results) else {}
+    workspace.notes.setdefault("built", set()).update(tables)
+    if any(one.result.blocks for one in judged.values()):
+        refuse(workspace)
+    for event in built.events:
+        yield from _as_dagster(context, event, manifest, translator, shown, judged)
+    _raise_for_errors(built.results)
+
+
+def _chosen_models(
+    context: dg.AssetExecutionContext, manifest: Manifest, translator: Translator
+) -> list[str]:
+    keys = {translator.get_asset_key(node): name for name, node in _models(manifest).items()}
+    wanted = set(context.selected_asset_keys)
+    wanted |= {check.asset_key for check in context.selected_asset_check_keys}
+    return [name for key, name in keys.items() if key in wanted]
+
+
+def _models(manifest: Manifest) -> dict[str, Any]:
+    return {
+        name: node
+        for name, node in manifest["nodes"].items()
+        if node["resource_type"] in {"model", "seed"}
+        and node["config"]["materialized"] != "ephemeral"
+    }
+
+
+def missing_ancestors(
+    manifest: Manifest, chosen: Iterable[str], present: set[tuple[str, str]]
+) -> list[str]:
+    """The models that some models need and that the candidate does not hold yet.
+
+    They are built as well, so that one asset can be materialised before anything was published.
+    """
+    chosen = list(chosen)
+    seen = set(chosen)
+    missing: list[str] = []
+    queue = list(chosen)
+    while queue:
+        for parent in manifest["parent_map"].get(queue.pop(), []):
+            node = manifest["nodes"].get(parent)
+            if node is None or parent in seen:
+                continue
+            seen.add(parent)
+            ephemeral = node["config"]["materialized"] == "ephemeral"
+            if ephemeral or (node["schema"], node["alias"]) not in present:
+                queue.append(parent)
+                missing += [] if ephemeral else [parent]
+    return missing
+
+
+def tests_without_tables(
+    manifest: Manifest, built: Iterable[str], present: set[tuple[str, str]]
+) -> list[str]:
+    """Names of tests that compare with a table which is neither there nor being built."""
+    there = present | {_relation(manifest["nodes"][name]) for name in built}
+    absent = {
+        name
+        for name, node in manifest["nodes"].items()
+        if node["resource_type"] == "model"
+        and node["config"]["materialized"] != "ephemeral"
+        and _relation(node) not in there
+    }
+    return [
+        node["name"]
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "test" and absent.intersection(node["depends_on"]["nodes"])
+    ]
+
+
+def _relation(node: Mapping[str, Any]) -> tuple[str, str]:
+    return node["schema"], node["alias"]
+
+
+def _present(connection: Any) -> set[tuple[str, str]]:
+    rows = connection.execute(
+        "select table_schema, table_name from information_schema.tables "
+        "where table_catalog = current_database()"
+    ).fetchall()
+    return set(rows)
+
+
+def _tables(manifest: Manifest, results: Iterable[dbt_runner.NodeResult]) -> list[str]:
+    built = [manifest["nodes"].get(result.unique_id) for result in results]
+    return [
+        f"{node['schema']}.{node['alias']}"
+        for node in built
+        if node is not None and node["resource_type"] in {"model", "seed"}
+    ]
+
+
+def _as_dagster(
+    context: dg.AssetExecutionContext,
+    event: dict[str, Any],
+    manifest: Manifest,
+    translator: Translator,
+    shown: Mapping[str, Mapping[str, Any]],
+    judged: Mapping[str, Judged],
+) -> Iterator[Any]:
+    """One event of dbt as Dagster's, with what we know of the table or of the failing rows."""
+    unique_id = event["data"]["node_info"]["unique_id"]
+    node = manifest["nodes"][unique_id]
+    message = DbtCoreCliEventMessage(event, event_history_metadata={})
+    selected = context.op_execution_context.selected_output_names
+    for result in message.to_default_asset_events(dict(manifest), translator, context):
+        if isinstance(result, dg.AssetCheckResult):
+            yield result._replace(metadata={**result.metadata, **_evidence(judged, unique_id)})
+        elif isinstance(result, dg.Output):
+            metadata = {**result.metadata, **table_metadata(shown.get(_table_of(node)))}
+            if result.output_name in selected:
+                yield dg.Output(None, output_name=result.output_name, metadata=metadata)
+            else:
+                key = translator.get_asset_key(node)
+                context.log_event(dg.AssetMaterialization(key, metadata=metadata))
+
+
+def _table_of(node: Mapping[str, Any]) -> str:
+    return f"{node['schema']}.{node['alias']}"
+
+
+def _evidence(judged: Mapping[str, Judged], unique_id: str) -> dict[str, Any]:
+    found = judged.get(unique_id)
+    return (
+        {} if found is None or not found.sample else {"sample": dg.MetadataValue.md(found.sample)}
+    )
+
+
+def _all_built(results: Iterable[dbt_runner.NodeResult]) -> bool:
+    return all(result.status != "error" for result in results)
+
+
+def _raise_for_errors(results: Iterable[dbt_runner.NodeResult]) -> None:
+    errors = [result for result in results if result.status == "error"]
+    if errors:
+        raise dbt_runner.ModelsFailed(
+            what="\n".join(f"{error.unique_id}: {error.message}" for error in errors),
+            where="the candidate of this run; readers keep the last version",
+            next_step="mend the model or the data that it names, then run again",
+        )

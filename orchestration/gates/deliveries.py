@@ -1,0 +1,176 @@
+"""What must be true of a run's deliveries, judged on what was measured while they were loaded.
+
+One frame a source, one row a delivery. `usual` is the median of the source's own earlier
+deliveries; with fewer than five of them nothing is usual yet. Bounds against the usual are wide:
+they are there for the truncated file and the decimal point in the wrong place, and a quiet day
+or a correction of three lines must pass.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ingest.company import Company, Source
+from ingest.specification import ENTITIES
+from orchestration.gates.expectations import Frame, Range
+
+if TYPE_CHECKING:
+    import duckdb
+
+_ENOUGH_HISTORY = 5
+_TIMES_THE_USUAL = 100
+# a column that usually holds values has gone empty
+_NULLS_ABOVE_USUAL_PCT = 90
+# shares of a handful of rows say nothing
+_ROWS_WITH_SHARES = 50
+_LARGEST = 1e15
+
+_MEASURES = """
+with all_deliveries as (
+    select * from audit.deliveries where source = $source and entity = $entity
+),
+delivered as (
+    select * from all_deliveries where run_id = $run_id
+),
+profiles as (
+    select profile.*, profile.delivery_id in (select delivery_id from delivered) as is_new
+    from audit.delivery_profiles as profile
+    where profile.source = $source and profile.entity = $entity
+),
+usual as (
+    select count(*) as deliveries, median(rows_delivered) as rows_delivered,
+        median(abs(amount_delivered) / nullif(rows_delivered, 0)) as amount_per_row
+    from all_deliveries
+    where rows_delivered > 0 and delivery_id not in (select delivery_id from delivered)
+),
+usual_nulls as (
+    select column_name, median(value) as null_pct
+    from profiles where not is_new and metric = 'null_pct' group by column_name
+),
+of_columns as (
+    select profiles.delivery_id,
+        max(value) filter (metric = 'null_pct' and column_name in (select unnest($required)))
+            as null_pct_of_required,
+        min(value) filter (metric = 'distinct_count' and column_name in (select unnest($required)))
+            as distinct_values_of_required,
+        max(value - null_pct) filter (metric = 'null_pct') as nulls_above_usual_pct,
+        arg_max(column_name, value - null_pct) filter (metric = 'null_pct')
+            as column_with_most_nulls_above_usual,
+        min(value) filter (metric = 'min' and column_name in (select unnest($not_negative)))
+            as lowest_not_negative,
+        max(abs(value)) filter (
+            metric in ('min', 'max') and column_name in (select unnest($amounts))
+        ) as largest_amount
+    from profiles
+    left join usual_nulls using (column_name)
+    where is_new
+    group by profiles.delivery_id
+)
+select
+    delivered.delivery_id,
+    delivered.path,
+    delivered.rows_delivered,
+    case when usual.deliveries >= $enough then delivered.rows_delivered / usual.rows_delivered end
+        as rows_against_usual,
+    100.0 * delivered.rows_quarantined / nullif(delivered.rows_delivered, 0) as rejected_pct,
+    delivered.amount_delivered,
+    case when usual.deliveries >= $enough and delivered.rows_delivered >= $with_shares
+        then abs(delivered.amount_delivered) / delivered.rows_delivered
+            / nullif(usual.amount_per_row, 0) end as amount_per_row_against_usual,
+    of_columns.null_pct_of_required,
+    case when delivered.rows_loaded > 0 then of_columns.distinct_values_of_required end
+        as distinct_values_of_required,
+    case when usual.deliveries >= $enough and delivered.rows_delivered >= $with_shares
+        then of_columns.nulls_above_usual_pct end as nulls_above_usual_pct,
+    of_columns.column_with_most_nulls_above_usual,
+    of_columns.lowest_not_negative,
+    of_columns.largest_amount
+from delivered
+cross join usual
+left join of_columns using (delivery_id)
+order by delivered.delivery_id
+"""
+_LATE = """
+select epoch(now()::timestamp - max(fetched_at)) / epoch(cast($every as interval)) as intervals_late
+from audit.deliveries where source = $source
+"""
+
+
+def frames(connection: "duckdb.DuckDBPyConnection", company: Company, run_id: str) -> list[Frame]:
+    """One frame for each source that this run loaded deliveries of, then one for late sources."""
+    found = [_frame(connection, source, run_id) for source in company.sources]
+    return [frame for frame in found if frame.rows] + freshness(connection, company)
+
+
+def _frame(connection: "duckdb.DuckDBPyConnection", source: Source, run_id: str) -> Frame:
+    columns = ENTITIES[source.entity].columns
+    rows = _rows(
+        connection,
+        _MEASURES,
+        {
+            "source": source.name,
+            "entity": source.entity,
+            "run_id": run_id,
+            "required": [column.name for column in columns if column.required],
+            "not_negative": [column.name for column in columns if _is_price(column.name)],
+            "amounts": [column.name for column in columns if column.is_amount],
+            "enough": _ENOUGH_HISTORY,
+            "with_shares": _ROWS_WITH_SHARES,
+        },
+    )
+    return Frame(
+        f"delivery.{source.name}", f"raw.{source.entity}", "delivery_id", rows, _ranges(source)
+    )
+
+
+def _is_price(column: str) -> bool:
+    # a unit price may be negative on an adjustment: that is a rule of rows
+    return "price" in column and column != "unit_price"
+
+
+def _ranges(source: Source) -> list[Range]:
+    usual = _TIMES_THE_USUAL
+    limit = source.quarantine_limit_pct
+    # what replaces single orders may be as small as one of them
+    fewest = None if source.replaces else 1 / usual
+    most_nulls = _NULLS_ABOVE_USUAL_PCT
+    return [
+        Range("rows_delivered", 1, None, "rows at all", "warn"),
+        Range("rows_against_usual", fewest, usual, f"rows within {usual} times the usual"),
+        Range("rejected_pct", 0, limit, f"at most {limit} % of the rows set aside"),
+        Range("amount_delivered", -_LARGEST, _LARGEST, "a total within reason"),
+        Range(
+            "amount_per_row_against_usual", None, usual,
+            f"an amount a row of at most {usual} times the usual: is the decimal mark right?",
+        ),
+        Range("null_pct_of_required", 0, 0, "no null in a required column"),
+        Range("distinct_values_of_required", 1, None, "a value in every required column"),
+        Range(
+            "nulls_above_usual_pct", None, most_nulls,
+            f"no column with {most_nulls} points more nulls than usual",
+        ),
+        Range("lowest_not_negative", 0, None, "no negative price"),
+        Range("largest_amount", 0, _LARGEST, "amounts within reason"),
+    ]  # fmt: skip
+
+
+def freshness(connection: "duckdb.DuckDBPyConnection", company: Company) -> list[Frame]:
+    """How late each source is that says when to expect it; a late one warns, and stops nothing.
+
+    What was delivered is no less true for the rest being late.
+    """
+    rows = [
+        {"source": source.name, **row}
+        for source in company.sources
+        if source.expect_every
+        for row in _rows(connection, _LATE, {"source": source.name, "every": source.expect_every})
+    ]
+    late = Range("intervals_late", None, 1, "a delivery within `expect_every`", "warn")
+    return [Frame("freshness", "audit.deliveries", "source", rows, [late])] if rows else []
+
+
+def _rows(
+    connection: "duckdb.DuckDBPyConnection", sql: str, values: dict[str, Any]
+) -> Sequence[dict[str, Any]]:
+    cursor = connection.execute(sql, values)
+    names = [column[0] for column in cursor.description or []]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

@@ -1,0 +1,189 @@
+"""What must be true of every mart, judged on one row that DuckDB aggregates from it.
+
+The ranges follow from the columns' names, which carry their meaning: a share lies in 0 to 100, a
+price is not negative, an amount is a number. Row by row rules are dbt's tests.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+from orchestration.gates.expectations import Frame, Range
+from orchestration.gates.results import SAMPLE_ROWS, CheckResult
+
+if TYPE_CHECKING:
+    import duckdb
+
+SCHEMA = "marts"
+# what a mart is made from: where there is some of it, the mart cannot be empty
+_MADE_FROM = {
+    "mart_market_share__market_category_period": "core.fct_market_sales",
+    "mart_market_share__market_category_firm_period": "core.fct_market_sales "
+    "where firm is not null",
+    "mart_sales__market_product_month": "core.fct_sales",
+    "mart_customer_value__customer": "core.dim_customer",
+    "mart_price_position__product_market_day": "core.fct_competitor_prices "
+    "where product_id is not null and price_home is not null and not is_suspicious",
+}
+_KEYS = frozenset(
+    {"period_start", "period", "order_month", "price_date", "market", "category", "firm"}
+    | {"product_id", "customer_id"}
+)
+_LARGEST_TOTAL = 1e15
+_COLUMNS = """
+select table_name, column_name, data_type
+from information_schema.columns
+where table_catalog = current_database() and table_schema = 'marts'
+order by table_name, ordinal_position
+"""
+
+
+def frames(connection: "duckdb.DuckDBPyConnection") -> list[Frame]:
+    """One frame a mart, with a single row, and the ranges that its columns call for."""
+    columns: dict[str, list[tuple[str, str]]] = {}
+    for table, name, kind in connection.execute(_COLUMNS).fetchall():
+        columns.setdefault(table, []).append((name, kind))
+    return [_frame(connection, table, of_table) for table, of_table in columns.items()]
+
+
+def with_failing_rows(
+    connection: "duckdb.DuckDBPyConnection", frames: Iterable[Frame], results: Iterable[CheckResult]
+) -> list[CheckResult]:
+    """Give failed results the rows of the mart that made them fail, as their sample."""
+    queries = {
+        (frame.table, f"{frame.suite}.{each.column}"): each.failing
+        for frame in frames
+        for each in frame.ranges
+    }
+    return [
+        result
+        if result.is_passed or not (query := queries.get((result.table, result.name)))
+        else _with_rows(connection, result, query)
+        for result in results
+    ]
+
+
+def _with_rows(
+    connection: "duckdb.DuckDBPyConnection", result: CheckResult, query: str
+) -> CheckResult:
+    cursor = connection.execute(query)
+    names = [column[0] for column in cursor.description or []]
+    rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return replace(result, failing_rows=len(rows), sample=rows[:SAMPLE_ROWS])
+
+
+def _frame(
+    connection: "duckdb.DuckDBPyConnection", mart: str, columns: Sequence[tuple[str, str]]
+) -> Frame:
+    measures = _measures(mart, columns)
+    selected = [
+        "count(*) as row_count",
+        *(f"{sql} as {name}" for name, (sql, _) in measures.items()),
+    ]
+    cursor = connection.execute(f"select {', '.join(selected)} from {SCHEMA}.{mart}")
+    names = [column[0] for column in cursor.description or []]
+    row = {"mart": mart, **dict(zip(names, cursor.fetchall()[0], strict=True))}
+    least = _least_rows(connection, mart)
+    counted = Range(
+        "row_count",
+        least,
+        None,
+        "rows, since there is data to make them from" if least else "any number of rows",
+    )
+    return Frame(
+        mart, f"{SCHEMA}.{mart}", "mart", [row], [counted, *(r for _, r in measures.values())]
+    )
+
+
+def _least_rows(connection: "duckdb.DuckDBPyConnection", mart: str) -> int:
+    """1 where the mart's source has rows; 0 where it has none, or is not there (yet)."""
+    made_from = _MADE_FROM.get(mart)
+    if made_from is None:
+        return 0
+    [(found,)] = connection.execute(
+        "select count(*) from information_schema.tables "
+        "where table_catalog = current_database() and table_schema || '.' || table_name = ?",
+        [made_from.split()[0]],
+    ).fetchall()
+    if not found:
+        return 0
+    rows = connection.execute(f"select 1 from {made_from} limit 1").fetchall()
+    return len(rows)
+
+
+def _measures(mart: str, columns: Sequence[tuple[str, str]]) -> dict[str, tuple[str, Range]]:
+    """What to aggregate, by name: the SQL, and the range that it must lie in."""
+    found: dict[str, tuple[str, Range]] = {}
+    keys = _keys(columns)
+    missing = " or ".join(f"{key} is null" for key in keys)
+    found["rows_without_key"] = (
+        f"count(*) filter ({missing})",
+        Range(
+            "rows_without_key",
+            0,
+            0,
+            f"no null among {', '.join(keys)}",
+            failing=f"from {SCHEMA}.{mart} where {missing}",
+        ),
+    )
+    doubles = [name for name, kind in columns if kind == "DOUBLE"]
+    if doubles:
+        odd = " + ".join(f"count(*) filter (not isfinite({name}))" for name in doubles)
+        found["not_numbers"] = (odd, Range("not_numbers", 0, 0, "no infinity, no not-a-number"))
+    amounts = [name for name, kind in columns if name.endswith("_home") and "DECIMAL" in kind]
+    if amounts:
+        totals = ", ".join(f"coalesce(abs(sum({name})), 0)" for name in amounts)
+        within = Range("largest_total", 0, _LARGEST_TOTAL, f"totals of {', '.join(amounts)}")
+        found["largest_total"] = (f"greatest({totals})", within)
+    for name, _ in columns:
+        found.update(_of_column(name, f"select {', '.join([*keys, name])} from {SCHEMA}.{mart}"))
+    return found
+
+
+def _keys(columns: Sequence[tuple[str, str]]) -> list[str]:
+    """The leading columns that make up the grain: the keys stand first in every mart."""
+    names = [name for name, _ in columns]
+    return list(takewhile(_KEYS.__contains__, names)) or names[:1]
+
+
+def _of_column(name: str, rows: str) -> dict[str, tuple[str, Range]]:
+    found: dict[str, tuple[str, Range]] = {}
+    if name.endswith("_share_pct") or name == "coverage_pct":
+        most, least = f"highest_{name}", f"lowest_{name}"
+        # a share is a quotient of doubles: 100 may be a hair above itself
+        found[most] = (
+            f"max({name})",
+            Range(
+                most,
+                None,
+                100.000001,
+                f"{name} at most 100",
+                failing=f"{rows} where {name} > 100.000001 order by {name} desc",
+            ),
+        )
+        # more returned than sold in a period is possible, and worth a look
+        found[least] = (
+            f"min({name})",
+            Range(
+                least,
+                0,
+                None,
+                f"{name} at least 0",
+                "warn",
+                failing=f"{rows} where {name} < 0 order by {name}",
+            ),
+        )
+    if "price" in name and name.endswith(("_home", "_local")):
+        least = f"lowest_{name}"
+        found[least] = (
+            f"min({name})",
+            Range(
+                least,
+                0,
+                None,
+                f"{name} not negative",
+                failing=f"{rows} where {name} < 0 order by {name}",
+            ),
+        )
+    return found

@@ -1,0 +1,81 @@
+"""What is in quarantine: rows that broke a rule, and rows whose currency has no rate.
+
+Read from a published version; both kinds have the same columns.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+
+_TABLES = ("quarantine.rows", "quarantine.without_rate")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows that broke one rule; `reason` is that of one of them.
+
+    `amount` is what the lines of sales among them come to in `currency`; None where not readable.
+    """
+
+    source: str
+    entity: str
+    rule: str
+    reason: str
+    rows: int
+    amount: Decimal | None
+    currency: str | None
+
+
+def groups(connection: duckdb.DuckDBPyConnection) -> list[Group]:
+    """Return how many rows are set aside, by source, rule and currency; the most first."""
+    rows = connection.execute(
+        f"""
+        select source, entity, rule, min(reason), count(*), sum(amount_local), currency
+        from ({_all(connection)})
+        group by source, entity, rule, currency
+        order by count(*) desc, source, rule, currency
+        """
+    ).fetchall()
+    return [Group(*row) for row in rows]
+
+
+def rows(
+    connection: duckdb.DuckDBPyConnection,
+    source: str | None = None,
+    rule: str | None = None,
+    limit: int | None = 20,
+) -> list[dict[str, Any]]:
+    """Return rows set aside as they were received, with their place and what was wrong."""
+    conditions = [("source = ?", source), ("rule = ?", rule)]
+    chosen = [(text, value) for text, value in conditions if value is not None]
+    condition = " and ".join(text for text, _ in chosen) or "true"
+    cursor = connection.execute(
+        f"""
+        select rows.*, deliveries.path
+        from ({_all(connection)}) as rows
+        left join audit.deliveries as deliveries on rows.delivery_id = deliveries.delivery_id
+        where {condition.replace("source", "rows.source")}
+        order by rows.source, deliveries.path, rows.row_number
+        limit {"null" if limit is None else limit}
+        """,
+        [value for _, value in chosen],
+    )
+    names = [column[0] for column in cursor.description or []]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _all(connection: duckdb.DuckDBPyConnection) -> str:
+    """Return a query for the rows of both tables that count; a version may lack the second."""
+    found = connection.execute(
+        "select table_schema || '.' || table_name from information_schema.tables "
+        "where table_schema = 'quarantine'"
+    ).fetchall()
+    present: Sequence[str] = [name for name in _TABLES if (name,) in found]
+    both = " union all by name ".join(f"select * from {name}" for name in present)
+    return (
+        f"select * from ({both}) where delivery_id not in "
+        "(select delivery_id from audit.deliveries where superseded_by is not null)"
+    )

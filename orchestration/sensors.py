@@ -1,0 +1,72 @@
+"""Sensors: a run starts when a new file lands, and somebody is told when a run fails."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import dagster as dg
+
+from ingest.company import Company
+from ingest.home import Home
+from orchestration.alerts import TOLD, tell
+from orchestration.changes import signature, unlanded
+from orchestration.jobs import DAILY, PRICE_ENTITIES, PRICES
+
+NEW_FILES = "new_deliveries"
+FAILED = "run_failed"
+_SECONDS = 60
+
+
+def sensors(company: Company, home: Home, all_jobs: Sequence[Any]) -> list[dg.SensorDefinition]:
+    """The sensor for new files, and the one for failed runs."""
+    return [_new_deliveries(company, home, all_jobs), _run_failed(company, home)]
+
+
+def _new_deliveries(company: Company, home: Home, all_jobs: Sequence[Any]) -> dg.SensorDefinition:
+    wanted = [job for job in all_jobs if job.name in {DAILY, PRICES}]
+
+    @dg.sensor(
+        name=NEW_FILES,
+        jobs=wanted,
+        minimum_interval_seconds=_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Starts a run when a source has files that were not landed yet.",
+    )
+    def new_deliveries(
+        context: dg.SensorEvaluationContext,
+    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        found = unlanded(company, home)
+        if not found:
+            yield dg.SkipReason("no source has a file that was not landed yet")
+            return
+        seen = signature(found)
+        if seen == context.cursor:
+            yield dg.SkipReason("a run for these files was started already")
+            return
+        context.update_cursor(seen)
+        yield dg.RunRequest(
+            run_key=seen, job_name=_job_for(company, {each.source for each in found})
+        )
+
+    return new_deliveries
+
+
+def _job_for(company: Company, sources: set[str]) -> str:
+    entities = {company.source(name).entity for name in sources}
+    return PRICES if entities <= set(PRICE_ENTITIES) else DAILY
+
+
+def _run_failed(company: Company, home: Home) -> dg.SensorDefinition:
+    @dg.run_failure_sensor(
+        name=FAILED,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Writes a failed run to the log and calls the webhook, if one is configured.",
+    )
+    def run_failed(context: dg.RunFailureSensorContext) -> None:
+        run = context.dagster_run
+        if TOLD in run.tags:
+            return
+        message = context.failure_event.message or "failed"
+        context.log.error(message)
+        tell(company, home, run.job_name, run.run_id, message)
+
+    return run_failed

@@ -1,0 +1,153 @@
+"""The verdict: whether exactly this content passed its checks.
+
+It is bound to the content by the SHA-256 of the database file, so a candidate that was changed
+after it was judged cannot be published.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+import duckdb
+
+from ingest.errors import GateRefused
+from orchestration.candidate import Candidate, connect_memory, quoted
+from orchestration.files import full_disk_explained, remove, sha256, write_json
+
+_CREATE = """
+create schema if not exists audit;
+create table if not exists audit.verdicts (
+    run_id varchar, judged_at timestamp, passed boolean, checks bigint, failed bigint,
+    failed_checks varchar[]
+);
+"""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One judgement. ``checks`` is their number; ``failed`` the names of those that failed."""
+
+    run_id: str
+    judged_at: str
+    passed: bool
+    checks: int
+    failed: list[str]
+    sha256: str
+
+
+def write(
+    candidate: Candidate, run_id: str, passed: bool, checks: int, failed: Sequence[str] = ()
+) -> Verdict:
+    """Judge the candidate's content as it is now; close every connection to it first.
+
+    The row in ``audit.verdicts`` is written, and on a pass ``audit.pending_months`` emptied,
+    before the file is hashed: both belong to the content that is judged.
+
+    Args:
+        candidate: what is judged.
+        run_id: the run whose checks these are.
+        passed: whether it may be published.
+        checks: how many checks were made.
+        failed: the names of the blocking checks that failed; empty if it passed.
+
+    Raises:
+        GateRefused: the database is still open elsewhere, so its content is not final.
+    """
+    if passed and failed:
+        raise ValueError("a candidate with failed checks has not passed")
+    remove(candidate.verdict)
+    judged_at = datetime.now(UTC)
+    with full_disk_explained(candidate.folder):
+        _record(candidate, run_id, judged_at, passed, checks, failed)
+    _require_closed(candidate)
+    verdict = Verdict(
+        run_id=run_id,
+        judged_at=judged_at.isoformat(timespec="microseconds"),
+        passed=passed,
+        checks=checks,
+        failed=list(failed),
+        sha256=sha256(candidate.database),
+    )
+    write_json(candidate.verdict, asdict(verdict))
+    return verdict
+
+
+def read(candidate: Candidate) -> Verdict | None:
+    """Return the candidate's verdict, or None if it was never judged."""
+    try:
+        content = json.loads(candidate.verdict.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return Verdict(**content)
+
+
+def require_passed(candidate: Candidate) -> Verdict:
+    """Return the verdict that lets the candidate's present content be published.
+
+    Raises:
+        GateRefused: never judged, judged and failed, or changed since it was judged.
+    """
+    verdict = read(candidate)
+    if verdict is None:
+        raise _refused(candidate, "it was never judged")
+    if not verdict.passed:
+        names = ", ".join(verdict.failed[:5]) or "a gate"
+        raise _refused(candidate, f"{len(verdict.failed)} of {verdict.checks} checks: {names}")
+    if candidate.write_ahead_log.exists() or sha256(candidate.database) != verdict.sha256:
+        raise _refused(candidate, "its content changed after it was judged")
+    _require_closed(candidate)
+    return verdict
+
+
+def _record(
+    candidate: Candidate,
+    run_id: str,
+    judged_at: datetime,
+    passed: bool,
+    checks: int,
+    failed: Sequence[str],
+) -> None:
+    connection = duckdb.connect(str(candidate.database))
+    try:
+        connection.execute(_CREATE)
+        connection.execute(
+            "insert into audit.verdicts values (?, ?, ?, ?, ?, ?)",
+            [run_id, judged_at.replace(tzinfo=None), passed, checks, len(failed), list(failed)],
+        )
+        if passed:
+            _empty_pending_months(connection)
+        connection.execute("checkpoint")
+    finally:
+        connection.close()
+
+
+def _empty_pending_months(connection: duckdb.DuckDBPyConnection) -> None:
+    found = connection.execute(
+        "select 1 from duckdb_tables() "
+        "where schema_name = 'audit' and table_name = 'pending_months'"
+    ).fetchall()
+    if found:
+        connection.execute("delete from audit.pending_months")
+
+
+def _require_closed(candidate: Candidate) -> None:
+    """Refuse a database that another process, or a connection of this one, can still change."""
+    reason = "it is still open, so what it holds is not final"
+    if candidate.write_ahead_log.exists():
+        raise _refused(candidate, reason)
+    with connect_memory() as connection:
+        try:
+            connection.execute(f"attach {quoted(candidate.database)} as judged (read_only)")
+        except (duckdb.BinderException, duckdb.IOException) as error:
+            raise _refused(candidate, reason) from error
+
+
+def _refused(candidate: Candidate, why: str) -> GateRefused:
+    return GateRefused(
+        what=f"run {candidate.run_id} is not published: {why}",
+        where=str(candidate.folder),
+        expected="a verdict that passed, for exactly this content",
+        next_step="mend the cause and run again: `tradewind run`; the candidate is kept for "
+        f"inspection: `duckdb -readonly {candidate.database}`; readers keep the last version",
+    )

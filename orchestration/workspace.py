@@ -1,0 +1,101 @@
+"""What every step of one run shares: the company, the home, the candidate and how to open it.
+
+Plain Python: Dagster hands it to the assets as the resource `workspace`, tests build it directly.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ingest.company import Company
+from ingest.home import Home
+from orchestration import candidate as candidates
+from orchestration.fingerprints import code_fingerprint
+from orchestration.gates.expectations import Session
+from orchestration.gates.results import prepare_audit
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from orchestration.candidate import Candidate
+
+Progress = Callable[[str], None]
+
+
+@dataclass
+class Workspace:
+    """One run's view of the world. Every step of the run gets the same object.
+
+    Attributes:
+        company: The company file, checked.
+        home: Where state lives.
+        run_id: Dagster's id of the run; the candidate's folder carries it.
+        full_refresh: Build every model anew, incremental ones included.
+        only: The one source to land and load, if the run is limited to it.
+        threads, memory_limit: Limits for DuckDB; None leaves its own.
+        progress: Called with a short sentence when a stage begins.
+        notes: What the steps leave for the summary of the run, by topic.
+        started_at: When the run began, UTC.
+    """
+
+    company: Company
+    home: Home
+    run_id: str
+    full_refresh: bool = False
+    only: str | None = None
+    threads: int | None = None
+    memory_limit: str | None = None
+    progress: Progress | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC).replace(tzinfo=None))
+
+    @cached_property
+    def candidate(self) -> "Candidate":
+        """The warehouse being built by this run: opened on first use, the same ever after."""
+        return candidates.open_candidate(self.home, self.run_id)
+
+    @property
+    def has_candidate(self) -> bool:
+        """Whether a step of this run opened a candidate."""
+        return candidates.find(self.home, self.run_id) is not None
+
+    @cached_property
+    def code_sha256(self) -> str:
+        """Fingerprint of the code that decides what the figures are."""
+        return code_fingerprint()
+
+    @cached_property
+    def gate_session(self) -> Session:
+        """Great Expectations' validations of this run, so that its pages show them together."""
+        return Session()
+
+    @property
+    def engine_config(self) -> dict[str, Any]:
+        """DuckDB's settings. Whoever opens the candidate in this process must use the same."""
+        limits = {"threads": self.threads, "memory_limit": self.memory_limit}
+        return {key: value for key, value in limits.items() if value is not None}
+
+    @contextmanager
+    def connect(self) -> Iterator["duckdb.DuckDBPyConnection"]:
+        """The candidate, open for writing, with the tables of a run prepared."""
+        import duckdb
+
+        from ingest.load import prepare
+
+        connection = duckdb.connect(str(self.candidate.database), config=self.engine_config)
+        try:
+            if "prepared" not in self.notes:
+                prepare(connection, self.company)
+                prepare_audit(connection)
+                self.notes["prepared"] = True
+            yield connection
+        finally:
+            connection.close()
+
+    def say(self, sentence: str) -> None:
+        """Tell whoever watches the run what begins now."""
+        if self.progress is not None:
+            self.progress(sentence)

@@ -1,0 +1,366 @@
+"""Every gate on rows that it must refuse, and on none: a check that cannot fail checks nothing."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from ingest.company import load_company
+from ingest.load import prepare
+from orchestration.dbt_runner import NodeResult
+from orchestration.gates import deliveries, marts, reconciliation, row_rules
+from orchestration.gates.dbt_tests import judge_tests
+from orchestration.gates.expectations import Session
+from orchestration.gates.judgement import completeness
+from orchestration.gates.results import CheckResult, of_run, prepare_audit, record
+from tests.integration.conftest import TINY
+
+pytestmark = pytest.mark.xdist_group("gates")
+RUN = "run-now"
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The raw and audit layer of the tiny company, and core and marts with one sale of 10.00."""
+    (tmp_path / "company.yml").write_text(TINY, encoding="utf-8")
+    connection = duckdb.connect()
+    prepare(connection, load_company(tmp_path / "company.yml"))
+    prepare_audit(connection)
+    connection.execute(
+        """
+        create schema core; create schema intermediate; create schema marts;
+        create table core.fct_sales as
+        select 'orders' as source, date '2024-01-01' as order_month, 'GBP' as currency, 'C1' as
+            customer_id, 10.0000::decimal(18, 4) as net_amount_local,
+            10.0000::decimal(18, 4) as net_amount_home;
+        create table core.fct_market_sales (firm varchar);
+        create table intermediate.int_sales__product_months as
+        select order_month, 'GB' as market, 'P1' as product_id, currency, 1::hugeint as lines,
+            net_amount_local, net_amount_home from core.fct_sales;
+        create table marts.mart_sales__market_product_month as
+        select * from intermediate.int_sales__product_months;
+        create table marts.mart_customer_value__customer as
+        select 'C1' as customer_id, 10.0000::decimal(38, 4) as net_revenue_home;
+        create table marts.mart_market_share__market_category_period (
+            period_start date, period varchar, market varchar, category varchar,
+            value_share_pct double, our_price_home decimal(18, 4));
+        create table quarantine.without_rate (source varchar, entity varchar, period_month date,
+            currency varchar, amount_local decimal(18, 4));
+        insert into raw.sales (order_id, ordered_at, market, product_id, quantity, unit_price,
+            currency, _source, _delivery_id, _row_number)
+        values ('A1', timestamp '2024-01-05 10:00', 'GB', 'P1', 2, 5, 'GBP', 'orders', 'd-new', 1);
+        """
+    )
+    _deliver(connection, "d-new", RUN)
+    yield connection
+    connection.close()
+
+
+def _deliver(
+    connection: duckdb.DuckDBPyConnection, delivery: str, run: str, rows: int = 1, **changed: Any
+) -> None:
+    values: dict[str, Any] = {
+        "delivery_id": delivery, "source": "orders", "entity": "sales", "path": f"{delivery}.csv",
+        "rows_delivered": rows, "rows_loaded": rows, "rows_quarantined": 0, "rows_dropped": 0,
+        "amount_delivered": 10 * rows, "run_id": run, "fetched_at": "2024-01-06", **changed,
+    }  # fmt: skip
+    names, marks = ", ".join(values), ", ".join("?" * len(values))
+    connection.execute(
+        f"insert into audit.deliveries ({names}) values ({marks})", list(values.values())
+    )
+
+
+def _profile(
+    connection: duckdb.DuckDBPyConnection, delivery: str, column: str, metric: str, value: float
+) -> None:
+    connection.execute(
+        "insert into audit.delivery_profiles values (?, 'orders', 'sales', ?, ?, ?)",
+        [delivery, column, metric, value],
+    )
+
+
+def _failed(results: list[CheckResult]) -> set[str]:
+    return {result.name.split(".")[-1] for result in results if not result.is_passed}
+
+
+# ---------------------------------------------------------------- reconciliation
+
+
+def test_reconciliations_pass_where_nothing_is_lost(warehouse: duckdb.DuckDBPyConnection) -> None:
+    results = [*reconciliation.delivered(warehouse, ("sales",)), *reconciliation.layers(warehouse)]
+    assert len(results) == 6
+    assert _failed(results) == set()
+
+
+@pytest.mark.parametrize(
+    ("fault", "caught"),
+    [
+        (
+            "update audit.deliveries set rows_dropped = 1",
+            {"delivered_is_loaded_quarantined_or_dropped"},
+        ),
+        (
+            "delete from raw.sales",
+            {"loaded_and_quarantined_rows_are_there", "raw_is_core_or_without_rate"},
+        ),
+        (
+            "insert into quarantine.rows (entity, delivery_id) values ('sales', 'd-gone')",
+            {"loaded_and_quarantined_rows_are_there"},
+        ),
+        ("update raw.sales set unit_price = 5.005", {"raw_is_core_or_without_rate"}),
+        ("update raw.sales set currency = 'EUR'", {"raw_is_core_or_without_rate"}),
+        ("update raw.sales set _source = 'other'", {"raw_is_core_or_without_rate"}),
+        (
+            "insert into quarantine.without_rate values "
+            "('orders', 'sales', date '2024-01-01', 'GBP', 0)",
+            {"raw_is_core_or_without_rate"},
+        ),
+        (
+            "update intermediate.int_sales__product_months set net_amount_home = 9.99",
+            {"core_is_product_months", "core_is_mart"},
+        ),
+        (
+            "update marts.mart_sales__market_product_month set net_amount_local = 10.01",
+            {"core_is_mart"},
+        ),
+        ("update marts.mart_customer_value__customer set net_revenue_home = 0", {"core_is_mart"}),
+        ("delete from marts.mart_customer_value__customer", {"core_is_mart"}),
+    ],
+)
+def test_reconciliations_see_a_cent(
+    warehouse: duckdb.DuckDBPyConnection, fault: str, caught: set[str]
+) -> None:
+    warehouse.execute(fault)
+    results = [*reconciliation.delivered(warehouse, ("sales",)), *reconciliation.layers(warehouse)]
+    assert _failed(results) == caught
+    assert all(
+        one.blocks and one.sample and one.failing_rows for one in results if not one.is_passed
+    )
+
+
+def test_superseded_rows_do_not_count(warehouse: duckdb.DuckDBPyConnection) -> None:
+    warehouse.execute(
+        "insert into raw.sales by name select * replace ('d-old' as _delivery_id, "
+        "'d-new' as _superseded_by) from raw.sales"
+    )
+    _deliver(warehouse, "d-old", "run-before")
+    assert _failed(reconciliation.layers(warehouse)) == set()
+
+
+# ---------------------------------------------------------------- deliveries
+
+
+def _history(connection: duckdb.DuckDBPyConnection) -> None:
+    for number in range(5):
+        _deliver(connection, f"d-{number}", "run-before", rows=1000)
+        _profile(connection, f"d-{number}", "customer_id", "null_pct", 4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "profile", "caught"),
+    [
+        ({"rows": 900}, (), set()),
+        ({"rows": 9}, (), {"rows_against_usual"}),
+        ({"rows": 200_000, "amount_delivered": 1}, (), {"rows_against_usual"}),
+        ({"rows": 900, "rows_quarantined": 500}, (), {"rejected_pct"}),
+        ({"rows": 900, "amount_delivered": 900_001 * 10}, (), {"amount_per_row_against_usual"}),
+        ({"rows": 900, "amount_delivered": 10**16}, (),
+         {"amount_per_row_against_usual", "amount_delivered"}),
+        ({"rows": 900}, ("order_id", "null_pct", 0.1), {"null_pct_of_required"}),
+        ({"rows": 900}, ("market", "distinct_count", 0), {"distinct_values_of_required"}),
+        ({"rows": 900}, ("customer_id", "null_pct", 100), {"nulls_above_usual_pct"}),
+        ({"rows": 900}, ("list_price", "min", -1), {"lowest_not_negative"}),
+        ({"rows": 900}, ("tax_amount", "max", 1e16), {"largest_amount"}),
+    ],
+)  # fmt: skip
+def test_delivery_suites_know_the_usual(
+    warehouse: duckdb.DuckDBPyConnection,
+    tmp_path: Path,
+    changes: dict[str, Any],
+    profile: tuple[str, str, float] | tuple[()],
+    caught: set[str],
+) -> None:
+    warehouse.execute("delete from audit.deliveries")
+    _history(warehouse)
+    _deliver(warehouse, "d-new", RUN, **changes)
+    _profile(warehouse, "d-new", "channel", "null_pct", 0)
+    if profile:
+        _profile(warehouse, "d-new", *profile)
+    frames = deliveries.frames(warehouse, load_company(tmp_path / "company.yml"), RUN)
+    results = Session().judge(frames)
+    assert _failed(results) == caught
+    assert all(one.blocks and one.sample for one in results if not one.is_passed)
+
+
+def test_an_empty_or_late_delivery_warns(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    warehouse.execute("update audit.deliveries set rows_delivered = 0, rows_loaded = 0")
+    text = TINY.replace(
+        "quarantine_limit_pct: 40", "quarantine_limit_pct: 40\n    expect_every: 1 day"
+    )
+    (tmp_path / "company.yml").write_text(text, encoding="utf-8")
+    frames = deliveries.frames(warehouse, load_company(tmp_path / "company.yml"), RUN)
+    results = Session().judge(frames)
+    assert _failed(results) == {"rows_delivered", "intervals_late"}
+    assert not any(result.blocks for result in results)
+
+
+def test_row_rules_tell_how_many_rows_they_set_aside(warehouse: duckdb.DuckDBPyConnection) -> None:
+    kept = row_rules.results(warehouse, RUN)
+    assert {result.name for result in kept} >= {"row_rule.market_required"}
+    assert all(result.is_passed and result.table == "raw.sales" for result in kept)
+    warehouse.execute(
+        "insert into quarantine.rows (source, entity, delivery_id, row_number, rule, reason, "
+        "raw_row) values ('orders', 'sales', 'd-new', 7, 'price', 'no price', '{\"p\": 1}')"
+    )
+    [result] = [each for each in row_rules.results(warehouse, RUN) if not each.is_passed]
+    assert (result.failing_rows, result.blocks, result.expected) == (1, False, "no price")
+
+
+# ---------------------------------------------------------------- marts
+
+SHARE = "marts.mart_market_share__market_category_period"
+
+
+@pytest.mark.parametrize(
+    ("fault", "caught"),
+    [
+        ("select 1", set()),
+        ("insert into core.fct_market_sales values ('Us')", {"row_count"}),
+        (f"insert into {SHARE} values (null, 'month', 'GB', 'tools', 5, 1)", {"rows_without_key"}),
+        (f"insert into {SHARE} values (today(), 'month', 'GB', 'tools', 101, 1)",
+         {"highest_value_share_pct"}),
+        (f"insert into {SHARE} values (today(), 'month', 'GB', 'tools', 5, -0.01)",
+         {"lowest_our_price_home"}),
+        (f"insert into {SHARE} values (today(), 'month', 'GB', 'tools', 'nan', 1)",
+         {"not_numbers"}),
+        ("update marts.mart_customer_value__customer set net_revenue_home = 1e16",
+         {"largest_total"}),
+    ],
+)  # fmt: skip
+def test_mart_suites_refuse_what_cannot_be(
+    warehouse: duckdb.DuckDBPyConnection, fault: str, caught: set[str]
+) -> None:
+    warehouse.execute("create table core.dim_customer as select 'C1' as customer_id")
+    warehouse.execute(fault)
+    results = Session().judge(marts.frames(warehouse))
+    assert {one.name.split(".")[-1] for one in results if one.blocks} == caught
+
+
+def test_a_negative_share_warns(warehouse: duckdb.DuckDBPyConnection) -> None:
+    warehouse.execute(f"insert into {SHARE} values (today(), 'month', 'GB', 'tools', -5, 1)")
+    results = Session().judge(marts.frames(warehouse))
+    assert _failed(results) == {"lowest_value_share_pct"}
+    assert not any(result.blocks for result in results)
+
+
+def test_a_refused_mart_shows_the_rows_that_are_wrong(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    warehouse.execute(
+        f"insert into {SHARE} values (today(), 'month', 'GB', 'tools', 101, 1), "
+        "(today(), 'month', 'DE', 'tools', 5, 1)"
+    )
+    frames = marts.frames(warehouse)
+    judged = marts.with_failing_rows(warehouse, frames, Session().judge(frames))
+    [failed] = [result for result in judged if result.blocks]
+    assert failed.failing_rows == 1
+    [row] = failed.sample
+    assert (row["market"], row["value_share_pct"]) == ("GB", 101)
+
+
+def test_pages_show_the_suites(warehouse: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    session = Session()
+    assert session.write_pages(tmp_path / "pages") is None
+    session.judge(marts.frames(warehouse))
+    index = session.write_pages(tmp_path / "pages")
+    assert index is not None
+    # the index is plain HTML: a reader without scripts and without a network sees it
+    rows = re.findall(r'class="(passed|failed)">.*?href="([^"]+)">([^<]+)</a>', index.read_text())
+    assert {name for _, _, name in rows} >= {"mart_customer_value__customer"}
+    assert all((index.parent / page).exists() for _, page, _ in rows)
+
+
+def test_pages_reach_for_nothing_outside(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    session = Session()
+    session.judge(marts.frames(warehouse))
+    session.write_pages(tmp_path)
+    pages = list(tmp_path.rglob("*.html"))
+    assert len(pages) > 2
+    outside = [page.name for page in pages if re.search(r"https?://|<script", page.read_text())]
+    assert not outside
+
+
+def test_pages_tell_which_suite_failed(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    warehouse.execute("delete from marts.mart_sales__market_product_month")
+    session = Session()
+    results = session.judge(marts.frames(warehouse))
+    assert any(result.blocks for result in results)
+    index = session.write_pages(tmp_path)
+    assert index is not None and 'class="failed">failed</td>' in index.read_text()
+
+
+# ---------------------------------------------------------------- results and judgement
+
+MART = "mart_sales__market_product_month"
+MANIFEST = {
+    "nodes": {
+        "model.mart": {"resource_type": "model", "schema": "marts", "alias": MART, "name": MART},
+        "model.fct": {"resource_type": "model", "schema": "core", "alias": "fct", "name": "fct"},
+        "test.unique": {
+            "resource_type": "test", "name": "unique_fct", "attached_node": "model.fct",
+            "depends_on": {"nodes": ["model.fct"]}, "description": "",
+        },
+    },
+    "sources": {},
+}  # fmt: skip
+MADE = [
+    CheckResult("unique_fct", "core.fct", "dbt_test", True),
+    CheckResult(f"{MART}.row_count", f"marts.{MART}", "great_expectations", True),
+    CheckResult("core_is_mart", f"marts.{MART}", "reconciliation", True),
+]
+
+
+def test_a_check_that_was_not_made_fails_the_judgement() -> None:
+    assert completeness(MANIFEST, ["core.fct"], MADE).is_passed
+    for number, missing in enumerate(MADE):
+        result = completeness(MANIFEST, ["core.fct"], MADE[:number] + MADE[number + 1 :])
+        assert result.blocks and result.failing_rows == 1, missing
+    assert completeness(MANIFEST, [], MADE[1:]).is_passed
+
+
+def test_what_was_loaded_must_be_built() -> None:
+    manifest = {
+        "nodes": {
+            "model.fct": {**MANIFEST["nodes"]["model.fct"], "config": {"materialized": "table"}}
+        },
+        "sources": {"source.sales": {"schema": "raw", "identifier": "sales"}},
+        "child_map": {"source.sales": ["model.fct", "test.unique"], "model.fct": []},
+    }
+    assert completeness(manifest, ["core.fct"], [], ["sales"]).is_passed
+    assert completeness(manifest, [], [], ["products"]).is_passed
+    result = completeness(manifest, [], [], ["sales"])
+    assert result.blocks and result.sample[0]["table"] == "core.fct"
+
+
+def test_a_failed_dbt_test_keeps_its_first_rows(warehouse: duckdb.DuckDBPyConnection) -> None:
+    failed = NodeResult("test.unique", "fail", 2, "Got 2 results", "select 7 as id, 2 as times")
+    judged = judge_tests(warehouse, RUN, MANIFEST, [failed])
+    assert "| 7 | 2 |" in judged["test.unique"].sample
+    [stored] = of_run(warehouse, RUN)
+    assert stored.blocks and stored.sample == [{"id": 7, "times": 2}]
+
+
+def test_a_check_made_again_replaces_its_result(warehouse: duckdb.DuckDBPyConnection) -> None:
+    record(warehouse, RUN, [CheckResult("a", "t", "dbt_test", False, sample=[{"it's": 'a "b"'}])])
+    record(warehouse, RUN, [CheckResult("a", "t", "dbt_test", True)])
+    record(warehouse, RUN, [])
+    assert [result.is_passed for result in of_run(warehouse, RUN)] == [True]

@@ -1,0 +1,106 @@
+"""The daily job in process: it publishes, finds nothing new, and refuses what fails a check."""
+
+from decimal import Decimal
+
+import dagster as dg
+import pytest
+
+from ingest.errors import DeliveryRefused
+from orchestration import pipeline
+from orchestration.build import build_defs
+from orchestration.candidate import candidates
+from orchestration.changes import unpublished
+from orchestration.versions import current_version
+from tests.integration.conftest import ORDERS, Tiny
+
+pytestmark = pytest.mark.xdist_group("orchestration")
+
+
+def _run(tiny: Tiny, **options: object) -> pipeline.RunResult:
+    return pipeline.run(tiny.company, tiny.home, **options)  # type: ignore[arg-type]
+
+
+def _materialise(tiny: Tiny, *keys: str) -> dg.ExecuteInProcessResult:
+    """What the user interface does when somebody materialises assets by hand."""
+    definitions = build_defs(tiny.company, tiny.home)
+    selected = [dg.AssetKey(key.split("/")) for key in keys]
+    job = definitions.resolve_implicit_global_asset_job_def()
+    return job.execute_in_process(asset_selection=selected, raise_on_error=False)
+
+
+def test_a_run_publishes_and_the_next_finds_nothing_new(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = _run(tiny)
+    assert (first.status, first.failed_checks, first.exit_code) == ("published", [], 0)
+    assert first.version == current_version(tiny.home)
+    # (2 + 4 + 6) x 10.50 in pounds
+    sql = "select sum(net_amount_home) from core.fct_sales where currency = 'GBP'"
+    assert tiny.rows(sql) == [(Decimal("126.0000"),)]
+    kinds = dict(tiny.rows("select kind, bool_and(is_passed) from audit.checks group by kind"))
+    assert kinds == {"dbt_test": True, "great_expectations": True, "reconciliation": True}
+    described = "select count(*) from audit.column_docs where schema_name = 'marts'"
+    assert tiny.rows(described)[0][0] > 50
+    assert (tiny.home.reports / first.version / "data_docs" / "index.html").exists()
+
+    second = _run(tiny)
+    assert (second.status, second.version, second.run_id) == ("nothing_new", first.version, None)
+    assert not unpublished(tiny.company, tiny.home)
+
+    # later: two more lines, one without a price, and a source that has gone: the rest goes on
+    monkeypatch.setattr("orchestration.assets.sources._SECONDS_BETWEEN", 0)
+    (tiny.folder / "products.csv").unlink()
+    tiny.orders("2024-02", "B1,2024-02-01 10:00:00,GB,C1,P1,1,7.00,GBP",
+                "B2,2024-02-01 10:00:00,GB,C1,P1,1,7.00,GBP",
+                "B3,2024-02-01 10:00:00,GB,C1,P1,1,,GBP")  # fmt: skip
+    third = _run(tiny)
+    assert (third.status, third.rows_quarantined, third.exit_code) == ("published", 1, 3)
+    assert list(third.unreachable) == ["catalogue"]
+    assert tiny.rows("select count(*) from core.fct_sales") == [(8,)]
+    assert any("row_rule" in warning for warning in third.warnings)
+    runs = tiny.rows("select rows_loaded, is_full_refresh from audit.runs order by started_at")
+    assert runs == [(6 + 2 + 2 + 2, True), (2, False)]
+
+
+def test_a_share_over_a_hundred_publishes_nothing(tiny: Tiny) -> None:
+    tiny.write("market.csv", "month,market,units,value", "2024-01-01,GB,100,1")
+    with pytest.raises(pipeline.RunRefused) as refused:
+        _run(tiny)
+    result = refused.value.result
+    assert (result.status, result.exit_code, result.version) == ("refused", 1, None)
+    assert any("value_share_pct" in check for check in result.failed_checks)
+    assert "value_share_pct at most 100" in str(refused.value)
+    assert not tiny.home.warehouse.exists()
+    [kept] = candidates(tiny.home)
+    assert (tiny.home.reports / kept.run_id / "data_docs" / "index.html").exists()
+
+
+def test_a_refused_delivery_publishes_nothing_and_says_why(tiny: Tiny) -> None:
+    tiny.orders("2024-01", *[line.replace("10.50", "many") for line in ORDERS])
+    with pytest.raises(DeliveryRefused) as refused:
+        _run(tiny)
+    assert refused.value.exit_code == 1
+    assert "orders" in str(refused.value)
+    assert not tiny.home.warehouse.exists()
+
+
+def test_a_single_asset_can_be_materialised_before_anything_was_published(tiny: Tiny) -> None:
+    mart = "marts/mart_sales__market_product_month"
+    outcome = _materialise(tiny, mart)
+    assert outcome.success
+    [event] = [
+        event
+        for event in outcome.get_asset_materialization_events()
+        if event.asset_key == dg.AssetKey(mart.split("/"))
+    ]
+    assert event.materialization.metadata["dagster/row_count"].value == 0
+    assert "| order_month |" in event.materialization.metadata["preview"].value
+    assert current_version(tiny.home) is None
+
+
+def test_what_was_not_judged_cannot_be_published(tiny: Tiny) -> None:
+    alone = _materialise(tiny, "published_warehouse")
+    assert alone.success and current_version(tiny.home) is None
+    # loaded, and judged without what would have to be built from it
+    part = _materialise(tiny, "sources/orders", "raw/sales", "audit/verdict", "published_warehouse")
+    assert not part.success and current_version(tiny.home) is None

@@ -1,0 +1,207 @@
+"""The command line: formats, exit codes, and errors that say what to do."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+from click.testing import CliRunner, Result
+
+from ingest.errors import CompanyFileError, GateRefused, Problem, SourceUnreachable
+from ingest.home import Home
+from orchestration import versions
+from orchestration.cli import main
+from orchestration.cli.place import Place
+from tests.unit.orchestration.conftest import Publish
+
+VERBS = {
+    "run", "plan", "sql", "explain", "versions", "rollback", "diff",
+    "quarantine", "sources", "doctor", "ui", "report",
+}  # fmt: skip
+
+
+def call(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(part) for part in arguments])
+
+
+def test_every_verb_of_the_design_is_there() -> None:
+    assert set(main.commands) == VERBS
+    for verb in VERBS:
+        assert call(verb, "--help").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["nosuchverb"], ["sql"], ["sql", "select 1", "--format", "xml"], ["explain", "mart_numbers"]],
+)
+def test_wrong_use_ends_with_2(arguments: list[str]) -> None:
+    assert call(*arguments).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (GateRefused("a check failed", "marts", "that it passes", "mend it"), 1),
+        (CompanyFileError(Path("c.yml"), [Problem(3, "sources", "x", "y", "z")]), 2),
+        (SourceUnreachable("no answer", "shop", "an answer", "wait"), 3),
+    ],
+)
+def test_each_error_has_its_exit_code_and_says_what_to_do(
+    home: Home, monkeypatch: pytest.MonkeyPatch, error: Exception, code: int
+) -> None:
+    def fail(place: Place) -> None:
+        raise error
+
+    monkeypatch.setattr(Place, "company", fail)
+    shown = call("plan", "--home", home.root)
+    assert shown.exit_code == code
+    assert "Traceback" not in shown.output
+    assert "next step:" in shown.stderr
+    machine = call("plan", "--home", home.root, "--json")
+    assert machine.exit_code == code
+    parts = json.loads(machine.stderr)["error"]
+    assert parts["exit_code"] == code
+    assert parts["next_step"]
+
+
+def test_ctrl_c_ends_without_a_traceback(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(place: Place) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Place, "company", interrupt)
+    stopped = call("plan", "--home", home.root)
+    assert stopped.exit_code == 130
+    assert "unchanged" in stopped.stderr
+
+
+def test_before_the_first_publication_everything_says_so(home: Home) -> None:
+    asked = call("sql", "select 1", "--home", home.root)
+    assert asked.exit_code == 2
+    assert "nothing is published yet" in asked.stderr
+    assert "tradewind run" in asked.stderr
+    assert call("versions", "--home", home.root).exit_code == 0
+    assert call("report", "--home", home.root).exit_code == 2
+    assert call("rollback", "--home", home.root).exit_code == 2
+
+
+def test_json_and_csv_keep_every_digit(home: Home, publish_rows: Publish) -> None:
+    publish_rows(2)
+    query = (
+        "select i, amount_home, cast('0.1' as decimal(38, 18)) as exact, null as nothing, "
+        "true as flag, 'a, b' as words, [1.50, 2] as list from marts.mart_numbers order by i"
+    )
+    answer = call("sql", query, "--format", "json", "--home", home.root)
+    assert '"exact": 0.100000000000000000' in answer.output
+    assert [row["i"] for row in json.loads(answer.output)] == [0, 1]
+    rows = list(
+        csv.DictReader(
+            call("sql", query, "--format", "csv", "--home", home.root).output.splitlines()
+        )
+    )
+    assert rows[1]["amount_home"] == "1.0000"
+    assert (rows[0]["nothing"], rows[0]["flag"], rows[0]["words"]) == ("", "true", "a, b")
+    assert rows[0]["list"] == "[1.50, 2.00]"
+
+
+def test_an_empty_answer_is_valid_in_every_format(home: Home, publish_rows: Publish) -> None:
+    publish_rows(2)
+    query = "from marts.mart_empty"
+    assert json.loads(call("sql", query, "--format", "json", "--home", home.root).output) == []
+    assert call("sql", query, "--format", "csv", "--home", home.root).output == "market,share_pct\n"
+    assert "market" in call("sql", query, "--home", home.root).output
+
+
+def test_parquet_goes_to_a_file_and_nowhere_else(
+    home: Home, publish_rows: Publish, tmp_path: Path
+) -> None:
+    publish_rows(3)
+    target = tmp_path / "out.parquet"
+    query = "from marts.mart_numbers"
+    done = call("sql", query, "--format", "parquet", "-o", target, "--home", home.root)
+    assert done.exit_code == 0, done.stderr
+    assert duckdb.sql(f"select count(*) from '{target}'").fetchall() == [(3,)]
+    assert call("sql", query, "--format", "parquet", "--home", home.root).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "create table marts.mine (a int)",
+        "delete from marts.mart_numbers",
+        "copy marts.mart_numbers to '{folder}/stolen.csv'",
+        "select * from read_csv('/etc/hostname')",
+        "attach '{folder}/other.duckdb'",
+        "set enable_external_access = true",
+        "from marts.nosuch",
+        "selec 1",
+    ],
+)
+def test_sql_can_read_the_warehouse_and_nothing_else(
+    home: Home, publish_rows: Publish, tmp_path: Path, query: str
+) -> None:
+    publish_rows(1)
+    refused = call("sql", query.format(folder=tmp_path), "--home", home.root)
+    assert refused.exit_code == 2
+    assert "Traceback" not in refused.output
+    assert not list(tmp_path.glob("stolen.csv"))
+
+
+def test_versions_and_rollback(home: Home, publish_rows: Publish) -> None:
+    first, second = publish_rows(1), publish_rows(2)
+    listed = json.loads(call("versions", "--home", home.root, "--json").output)
+    assert [each["version"] for each in listed] == [second.version, first.version]
+    assert [each["is_current"] for each in listed] == [True, False]
+    assert second.version in call("versions", "--home", home.root).output
+    assert call("rollback", "--home", home.root).exit_code == 0
+    assert versions.current_version(home) == first.version
+    assert call("rollback", "20010101T000000000000", "--home", home.root).exit_code == 2
+
+
+def test_the_newest_report_is_found(home: Home) -> None:
+    for name, age in (("old", 100), ("new", 10)):
+        page = home.reports / name / "data_docs" / "index.html"
+        page.parent.mkdir(parents=True)
+        page.write_text("x")
+        os.utime(page, (1e9 - age, 1e9 - age))
+    assert call("report", "--home", home.root).output.strip().endswith("new/data_docs/index.html")
+
+
+def test_the_home_and_the_company_may_come_from_the_environment(
+    home: Home, publish_rows: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_rows(4)
+    monkeypatch.setenv("TRADEWIND_HOME", str(home.root))
+    answer = call("sql", "select count(*) as n from marts.mart_numbers", "--format", "csv")
+    assert answer.output == "n\n4\n"
+
+
+def test_a_reader_that_leaves_early_is_no_error(home: Home, publish_rows: Publish) -> None:
+    publish_rows(1)
+    program = "from orchestration.cli import main; main()"
+    asked = subprocess.Popen(
+        [sys.executable, "-c", program, "sql", "from range(3000000)", "--format", "csv",
+         "--home", str(home.root)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert asked.stdout is not None
+    asked.stdout.readline()
+    asked.stdout.close()
+    assert asked.stderr is not None
+    assert asked.stderr.read() == b""
+    assert asked.wait() == 0
+
+
+def test_asking_imports_nothing_heavy() -> None:
+    program = (
+        "import sys; from orchestration.cli import main; "
+        "print([m for m in ('dagster', 'dbt', 'pandas', 'numpy', 'pydantic', 'rich', 'yaml', "
+        "'great_expectations') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
