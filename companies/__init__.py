@@ -1,0 +1,1 @@
+"""Companies as configuration: the embedded demo and worked examples on real data."""

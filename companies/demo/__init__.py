@@ -1,0 +1,1 @@
+"""Northstar Instruments, the embedded demo: a seeded world whose true figures are known."""
