@@ -1,0 +1,1 @@
+"""Company files on real data: the worked examples of docs/onboarding.md."""

@@ -1,0 +1,1 @@
+"""Tests on real data against published figures."""

@@ -1,0 +1,188 @@
+"""UCI Online Retail through its company file alone: the published totals, to the penny."""
+
+import random
+import shutil
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from ingest import landing, load
+from ingest.company import Company, load_company
+from ingest.home import Home
+from tests.conftest import Published, publish
+from tests.proof.conftest import EXAMPLES
+
+EXAMPLE = EXAMPLES / "online_retail" / "company.yml"
+LINES, INVOICES, CUSTOMERS = 541_909, 25_900, 4_372
+NET, NET_UK = Decimal("9747747.934"), Decimal("8187806.364")
+CONTENT = "select * exclude (_landed_at) from raw.sales where _superseded_by is null"
+
+
+# one worker runs these tests: the warehouse is published once, and nobody waits for it
+pytestmark = pytest.mark.xdist_group("online_retail")
+
+
+@pytest.fixture(scope="module")
+def published(publish_example: Callable[[str], Published]) -> Published:
+    return publish_example("online_retail")
+
+
+def _company_of_days(folder: Path) -> Path:
+    """The example's company file, reading a folder of daily files instead of the archive."""
+    text = EXAMPLE.read_text(encoding="utf-8")
+    lines = [
+        "    path: days/*.csv" if line.strip().startswith("path:") else line
+        for line in text.splitlines()
+        if not line.strip().startswith("members:")
+    ]
+    (folder / "days").mkdir(parents=True)
+    company = folder / "company.yml"
+    company.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return company
+
+
+def _arrive(company: Path, days: Sequence[Path]) -> None:
+    for day in days:
+        shutil.copy(day, company.parent / "days" / day.name)
+
+
+def test_every_line_is_in_core(published: Published) -> None:
+    (found,) = published.rows(
+        """
+        select count(*), count(distinct order_id), count(distinct customer_id),
+            sum(net_amount_home)
+        from core.fct_sales
+        """
+    )
+    assert found == (LINES, INVOICES, CUSTOMERS, NET)
+    assert published.value("select count(*) from quarantine.rows") == 0
+    assert published.value("select count(*) from quarantine.without_rate") == 0
+
+
+def test_domestic_is_the_united_kingdom(published: Published) -> None:
+    domestic = published.rows(
+        "select is_domestic, sum(net_amount_home) from core.fct_sales group by all order by all"
+    )
+    assert domestic == [(False, NET - NET_UK), (True, NET_UK)]
+    assert published.rows("select distinct market from core.fct_sales where is_domestic") == [
+        ("GB",)
+    ]
+
+
+def test_countries_as_people_write_them(published: Published) -> None:
+    found = dict(
+        published.rows(
+            """
+        select market, sum(net_amount_home) from core.fct_sales
+        where market in ('IE', 'ZA', 'US', 'DE') group by all
+        """
+        )
+    )
+    assert found["IE"] == Decimal("263276.82")  # EIRE
+    assert found["ZA"] == Decimal("1002.31")  # RSA
+    assert found["DE"] == Decimal("221698.21")
+    unknown = published.value(  # European Community and Unspecified
+        "select count(*) from core.fct_sales where market = 'ZZ'"
+    )
+    assert unknown == 61 + 446
+
+
+def test_services_and_bookings_are_not_products(published: Published) -> None:
+    found = {
+        kind: (lines, net)
+        for kind, lines, net in published.rows(
+            "select line_kind, count(*), sum(net_amount_home) from core.fct_sales group by all"
+        )
+    }
+    assert found["freight"] == (1256 + 710 + 144, Decimal("279462.12"))
+    assert found["fee"] == (37 + 34 + 16, Decimal("-236629.569"))
+    assert found["adjustment"] == (572 + 77 + 63 + 3, Decimal("-88479.31"))
+    assert found["voucher"] == (10 + 9 + 8 + 4 + 3, Decimal("685.81"))
+    assert sum(net for _, net in found.values()) == NET
+
+
+def test_returns_and_repeated_lines_are_kept(published: Published) -> None:
+    assert (
+        published.value(
+            "select count(*) from core.fct_sales where order_id like 'C%' and quantity < 0"
+        )
+        == 9_288
+    )
+    assert (
+        published.value("select count(*) from core.fct_sales where quantity < 0") == 9_288 + 1_336
+    )
+    assert published.value("select count(*) from core.fct_sales where unit_price = 0") == 2_515
+
+
+def test_marts_add_up_to_core(published: Published) -> None:
+    assert (
+        published.value("select sum(net_amount_home) from marts.mart_sales__market_product_month")
+        == NET
+    )
+    assert published.value("select count(*) from marts.mart_customer_value__customer") == CUSTOMERS
+
+
+@pytest.mark.xdist_group("online_retail_loads")
+def test_days_in_any_order_and_twice_load_the_same(
+    online_retail_days: list[Path], tmp_path: Path
+) -> None:
+    """All 305 days: at once; and shuffled, first one by one, then many, some delivered again."""
+    at_once = _company_of_days(tmp_path / "at_once")
+    _arrive(at_once, online_retail_days)
+    shuffled = random.Random(1).sample(online_retail_days, len(online_retail_days))
+    in_parts = _company_of_days(tmp_path / "in_parts")
+    homes = [Home(at_once.parent / "home"), Home(in_parts.parent / "home")]
+    _load(load_company(at_once), homes[0])
+    ends = [*range(1, 25), 120, 200, len(shuffled)]
+    for start, end in zip([0, *ends], ends, strict=False):
+        _arrive(in_parts, shuffled[start:end])
+        _arrive(in_parts, shuffled[:start][::10])
+        _load(load_company(in_parts), homes[1])
+    with duckdb.connect() as connection:
+        for name, home in zip(("a", "b"), homes, strict=True):
+            connection.execute(f"attach '{home.root / 'warehouse.duckdb'}' as {name} (read_only)")
+        total = connection.execute(
+            "select count(*), sum(quantity * unit_price) from a.raw.sales"
+        ).fetchall()
+        assert total == [(LINES, NET)]
+        first, second = (CONTENT.replace("raw.", f"{name}.raw.") for name in ("a", "b"))
+        difference = f"(({first} except all {second}) union all ({second} except all {first}))"
+        assert connection.execute(f"select * from {difference} limit 3").fetchall() == []
+
+
+def _load(company: Company, home: Home) -> None:
+    (source,) = company.sources
+    home.root.mkdir(parents=True, exist_ok=True)
+    landing.land(source, company, home)
+    with duckdb.connect(str(home.root / "warehouse.duckdb")) as connection:
+        load.prepare(connection, company)
+        load.load_source(connection, source, company, home, run_id="proof")
+
+
+@pytest.mark.xdist_group("online_retail_runs")
+def test_runs_day_by_day_in_any_order_and_twice_publish_the_same_marts(
+    online_retail_days: list[Path], tmp_path: Path
+) -> None:
+    """Twelve days with two turns of the month, as published: at once, and in two runs."""
+    days = online_retail_days[20:26] + online_retail_days[44:50]
+    at_once = _company_of_days(tmp_path / "at_once")
+    _arrive(at_once, days)
+    expected = publish(at_once, tmp_path / "at_once" / "home")
+    shuffled = random.Random(2).sample(days, len(days))
+    in_parts = _company_of_days(tmp_path / "in_parts")
+    for number in (5, 12):
+        _arrive(in_parts, shuffled[:number])
+        found = publish(in_parts, tmp_path / "in_parts" / "home")
+    assert _marts(found) == _marts(expected)
+
+
+def _marts(published: Published) -> dict[str, list[tuple[object, ...]]]:
+    """All rows of all marts in one order."""
+    names = published.rows(
+        "select table_name from duckdb_tables() where schema_name = 'marts' order by all"
+    )
+    assert names
+    return {name: published.rows(f"from marts.{name} order by all") for (name,) in names}
