@@ -1,0 +1,92 @@
+"""``make bench``: a run against the baseline, one more day, the fixed part, growth, and reading.
+
+Writes bench/RESULTS.md and bench/growth.svg. ``python -m bench --lines 1 5`` measures other sizes
+(in millions).
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import report
+from bench.data import add_day, write_company
+from bench.measure import Usage, measure
+
+BIN = Path(sys.executable).parent
+
+
+@dataclass(frozen=True)
+class Size:
+    """What was measured at one number of order lines."""
+
+    lines: int
+    baseline: Usage
+    full_run: Usage
+    one_more_day: Usage
+    nothing_new: Usage
+    read_mart: Usage
+
+
+def main() -> None:
+    """Measure each size in a fresh folder and write the results."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lines", type=float, nargs="+", default=[1, 5, 10, 20])
+    parser.add_argument("--folder", type=Path, help="where the data goes; default: temporary")
+    options = parser.parse_args()
+    sizes = [measure_size(int(millions * 1e6), options.folder) for millions in options.lines]
+    fixed = measure_fixed_part(options.folder)
+    report.write(sizes, fixed)
+
+
+def measure_size(lines: int, parent: Path | None) -> Size:
+    """Baseline, full run, one more day, a run with nothing new, and a query, at one size."""
+    with tempfile.TemporaryDirectory(dir=parent) as scratch:
+        folder = Path(scratch) / "company"
+        print(f"{lines:,} lines: writing", flush=True)
+        company = write_company(folder, lines)
+        baseline = measure([sys.executable, "-m", "bench.baseline", folder, folder / "b.duckdb"])
+        (folder / "b.duckdb").unlink()
+        run = [BIN / "tradewind", "run", "--company", company, "--home", folder / "home"]
+        full_run = _shown("full run", measure([*run, "--memory-limit", "2GB"]))
+        add_day(folder, lines)
+        one_more_day = _shown("one more day", measure([*run, "--memory-limit", "2GB"]))
+        nothing_new = _shown("nothing new", measure(run))
+        query = "select * from marts.mart_market_share__market_category_period limit 10"
+        ask = [BIN / "tradewind", "sql", query, "--company", company, "--home", folder / "home"]
+        read_mart = _shown("sql", min((measure(ask) for _ in range(5)), key=lambda u: u.cpu_s))
+        return Size(lines, baseline, full_run, one_more_day, nothing_new, read_mart)
+
+
+def measure_fixed_part(parent: Path | None) -> dict[str, Usage]:
+    """A forced run over data that changes nothing, beside a bare ``dbt build`` of the project."""
+    with tempfile.TemporaryDirectory(dir=parent) as scratch:
+        folder = Path(scratch) / "company"
+        company = write_company(folder, 1000)
+        home = folder / "home"
+        run = [BIN / "tradewind", "run", "--company", company, "--home", home]
+        measure(run)
+        shutil.copy((home / "warehouse.duckdb").resolve(), folder / "warehouse.duckdb")
+        project = Path(__file__).parents[1] / "dbt_project"
+        env = {"TRADEWIND_WAREHOUSE_FILE": str(folder / "warehouse.duckdb")}
+        build = [
+            BIN / "dbt", "build", "--quiet", "--project-dir", project,
+            "--profiles-dir", project, "--target-path", folder / "target",
+        ]  # fmt: skip
+        return {
+            "bare dbt build, first (parses)": measure(build, env),
+            "bare dbt build": measure(build, env),
+            "tradewind run --full-refresh": measure([*run, "--full-refresh"]),
+            "tradewind run, nothing new": measure(run),
+        }
+
+
+def _shown(name: str, usage: Usage) -> Usage:
+    print(f"  {name}: {usage}", flush=True)
+    return usage
+
+
+if __name__ == "__main__":
+    main()

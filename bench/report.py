@@ -1,0 +1,110 @@
+"""Writes bench/RESULTS.md and the plot of growth."""
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from bench.measure import Usage
+
+if TYPE_CHECKING:
+    from bench.__main__ import Size
+
+HERE = Path(__file__).parent
+
+
+def write(sizes: "Sequence[Size]", fixed: Mapping[str, Usage]) -> None:
+    """Write the tables of all sizes and of the fixed part, with the machine they ran on."""
+    (HERE / "RESULTS.md").write_text(_page(sizes, fixed), encoding="utf-8")
+    (HERE / "growth.svg").write_text(_plot(sizes), encoding="utf-8")
+
+
+def _page(sizes: "Sequence[Size]", fixed: Mapping[str, Usage]) -> str:
+    return "\n".join(
+        [
+            "# Results",
+            f"Measured on {datetime.now(UTC):%Y-%m-%d} by `make bench`: {_machine()}.",
+            "The baseline is `bench/baseline.sql`, the same facts and marts by hand, without "
+            "lineage, quarantine, checks or versions.",
+            "",
+            "## By order lines",
+            _size_table(sizes),
+            "",
+            "![Wall time against order lines](growth.svg)",
+            "",
+            "## The fixed part (1,000 order lines)",
+            "| command | wall s | CPU s | peak GiB |",
+            "| --- | ---: | ---: | ---: |",
+            *(
+                f"| {name} | {used.wall_s:.1f} | {used.cpu_s:.1f} | {used.peak_gib:.2f} |"
+                for name, used in fixed.items()
+            ),
+            "",
+        ]
+    )
+
+
+def _size_table(sizes: "Sequence[Size]") -> str:
+    head = (
+        "| lines | baseline s | full run s | ratio | peak GiB | one more day s | nothing new s "
+        "| sql on a mart, CPU ms |\n| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+    )
+    rows = [
+        f"| {size.lines:,} | {size.baseline.wall_s:.1f} | {size.full_run.wall_s:.1f} "
+        f"| {size.full_run.wall_s / size.baseline.wall_s:.2f} | {size.full_run.peak_gib:.2f} "
+        f"| {size.one_more_day.wall_s:.1f} | {size.nothing_new.wall_s:.1f} "
+        f"| {1000 * size.read_mart.cpu_s:.0f} |"
+        for size in sizes
+    ]
+    return "\n".join([head, *rows])
+
+
+def _machine() -> str:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return (
+        f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.machine()}, "
+        f"Python {platform.python_version()}, DuckDB {duckdb.__version__}"
+    )
+
+
+def _plot(sizes: "Sequence[Size]") -> str:
+    width, height, left, bottom = 640, 360, 60, 40
+    most_lines = max(size.lines for size in sizes)
+    most_seconds = max(size.full_run.wall_s for size in sizes)
+
+    def at(size: "Size", seconds: float) -> tuple[float, float]:
+        x = left + (width - left - 20) * size.lines / most_lines
+        return x, height - bottom - (height - bottom - 30) * seconds / most_seconds
+
+    def line(name: str, colour: str, seconds: "Sequence[float]") -> str:
+        points = [at(size, s) for size, s in zip(sizes, seconds, strict=True)]
+        path = " ".join(f"{x:.0f},{y:.0f}" for x, y in points)
+        dots = "".join(f'<circle cx="{x:.0f}" cy="{y:.0f}" r="3"/>' for x, y in points)
+        x, y = points[-1]
+        return (
+            f'<g fill="{colour}"><polyline points="{path}" fill="none" stroke="{colour}"/>{dots}'
+            f'<text x="{x:.0f}" y="{y - 8:.0f}" text-anchor="end">{name}</text></g>'
+        )
+
+    ticks = "".join(
+        f'<text x="{at(size, 0)[0]:.0f}" y="{height - 18}" text-anchor="middle">'
+        f"{size.lines / 1e6:g}</text>"
+        for size in sizes
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        'font-family="system-ui, sans-serif" font-size="12">'
+        f'<rect width="{width}" height="{height}" fill="#fff"/>'
+        f'<path d="M{left} 20V{height - bottom}H{width - 10}" fill="none" stroke="#444"/>{ticks}'
+        f'<text x="{width / 2}" y="{height - 4}" text-anchor="middle">million order lines</text>'
+        f'<text x="{left - 6}" y="30" text-anchor="end">{most_seconds:.0f} s</text>'
+        f'<text x="{left - 6}" y="{height - bottom}" text-anchor="end">0</text>'
+        + line("full run", "#35577d", [size.full_run.wall_s for size in sizes])
+        + line("baseline", "#2d7a4b", [size.baseline.wall_s for size in sizes])
+        + line("one more day", "#a8501f", [size.one_more_day.wall_s for size in sizes])
+        + "</svg>\n"
+    )
