@@ -1,0 +1,238 @@
+"""A published company of six order lines, and a process that runs it again at little cost."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from ingest.company import load_company
+from ingest.home import Home
+from orchestration.lock import owner as lock_owner
+from orchestration.versions import current_version
+from tests.faults.warm import Ended, Warm
+from tests.integration.conftest import ORDER_COLUMNS, ORDERS, TINY
+
+_TABLES = """
+select table_schema, table_name from information_schema.tables
+where table_schema in ('core', 'marts') order by all
+"""
+# names of what must not outlive the run after a kill; a candidate is kept for inspection
+LEFTOVERS = (
+    "*.partial", ".*.partial", "*.pending", "*.wal", "*.tmp", "profiles-*", ".manifest-*",
+    ".refused.json.*",
+)  # fmt: skip
+
+Content = dict[str, list[tuple[Any, ...]]]
+
+
+def content_of(database: Path) -> Content:
+    """Every row of the core and the marts of a file, in an order of its own."""
+    with duckdb.connect(str(database), read_only=True) as connection:
+        return rows_of(connection)
+
+
+def rows_of(connection: duckdb.DuckDBPyConnection) -> Content:
+    """The same, over a connection."""
+    tables = [".".join(row) for row in connection.execute(_TABLES).fetchall()]
+    return {table: connection.execute(f"from {table} order by all").fetchall() for table in tables}
+
+
+@dataclass(frozen=True)
+class Shop:
+    """The company and its home in one folder, and the process that runs it."""
+
+    folder: Path
+    warm: Warm
+
+    @property
+    def company(self) -> Path:
+        """The company file."""
+        return self.folder / "company" / "company.yml"
+
+    @property
+    def home(self) -> Home:
+        """Its state."""
+        return Home(self.folder / "home")
+
+    def copy(self, folder: Path) -> "Shop":
+        """The same in another folder: as it stands, times included."""
+        for name in ("company", "home"):
+            shutil.copytree(self.folder / name, folder / name, symlinks=True)
+        return Shop(folder, self.warm)
+
+    def write(self, name: str, content: str | bytes) -> Path:
+        """Write a file of the company."""
+        file = self.folder / "company" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
+        return file
+
+    def orders(self, day: str, *lines: str) -> None:
+        """Write a file of order lines."""
+        self.write(f"orders/{day}.csv", "\n".join([ORDER_COLUMNS, *lines]) + "\n")
+
+    def run(self, **request: Any) -> Ended:
+        """Run it to the end."""
+        return self.warm.run(self.company, self.home.root, **request)
+
+    def published(self) -> Ended:
+        """Run it to the end, which must be a good one."""
+        ended = self.run()
+        assert ended.code == 0, ended.output
+        return ended
+
+    def start(self, **request: Any) -> int:
+        """Start a run; its process id."""
+        return self.warm.start(self.company, self.home.root, **request)
+
+    def content(self) -> Content:
+        """What a new reader sees."""
+        return content_of(self.home.warehouse)
+
+    def parquet(self) -> Content:
+        """What a reader of the Parquet files sees."""
+        folder = self.home.parquet / "current"
+        with duckdb.connect() as connection:
+            return {
+                f"marts.{file.stem}": connection.execute(
+                    f"from read_parquet('{file}') order by all"
+                ).fetchall()
+                for file in sorted(folder.glob("*.parquet"))
+            }
+
+    def leftovers(self) -> list[str]:
+        """Files in the home that a killed process left and that have no use."""
+        root = self.home.root
+        found = {path for pattern in LEFTOVERS for path in root.rglob(pattern)}
+        found |= set(root.glob("landing/*/.partial/*")) | set(root.glob("work/*"))
+        kept = set(self.home.candidates.glob("*/warehouse.duckdb.wal"))
+        found |= {
+            folder
+            for folder in self.home.candidates.glob("*")
+            if not (folder / "candidate.json").exists()
+        }
+        kept |= set(root.glob("landing/*/.partial"))
+        return sorted(str(path.relative_to(root)) for path in found - kept)
+
+    @property
+    def version(self) -> str | None:
+        """The version that readers see."""
+        return current_version(self.home)
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
+    """The process that runs are forked from."""
+    process = Warm(tmp_path_factory.mktemp("warm"))
+    yield process
+    process.close()
+
+
+@pytest.fixture(scope="session")
+def first_day(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Shop:
+    """The company with one version published. Not to be changed: tests work on copies."""
+    shop = Shop(tmp_path_factory.mktemp("first_day"), warm)
+    shop.write("company.yml", TINY)
+    shop.orders("2024-01", *ORDERS)
+    shop.write("rates.csv", "day,currency,rate\n2023-12-31,GBP,0.86\n2024-01-02,GBP,0.87\n")
+    shop.write(
+        "market.csv",
+        "month,market,units,value\n2024-01-01,GB,100,1000\n2024-01-01,DE,200,2000\n"
+        "2024-02-01,GB,100,1000\n",
+    )
+    shop.write("products.csv", "sku,name,cost\nP0,Hammer,4.00\nP1,Saw,5.00\n")
+    load_company(shop.company)
+    shop.published()
+    return shop
+
+
+SECOND_DAY = (
+    "B1,2024-02-01 10:00:00,GB,C1,P1,1,7.00,GBP",
+    "B2,2024-02-02 10:00:00,DE,C2,P0,2,8.00,EUR",
+)
+
+
+@pytest.fixture
+def shop(first_day: Shop, tmp_path: Path) -> Shop:
+    """The company with one version published."""
+    return first_day.copy(tmp_path)
+
+
+@pytest.fixture
+def second_day(shop: Shop) -> Shop:
+    """One version published, and a file delivered that is not in it."""
+    shop.orders("2024-02", *SECOND_DAY)
+    return shop
+
+
+@pytest.fixture(scope="session")
+def twice(first_day: Shop, tmp_path_factory: pytest.TempPathFactory) -> "Twice":
+    """Two undisturbed runs of the second day at once, watched by readers."""
+    shop = first_day.copy(tmp_path_factory.mktemp("undisturbed"))
+    shop.orders("2024-02", *SECOND_DAY)
+    return run_twice(shop)
+
+
+@dataclass(frozen=True)
+class Twice:
+    """What two runs at once did, and what readers saw meanwhile.
+
+    Attributes:
+        shop: Where they ran.
+        before: What readers saw before.
+        ended: How the two ended.
+        pids: Their process ids.
+        owners: Process ids that the lock file named, in the order of time, without repetition.
+        kept_open: What a reader saw at the end who had opened the file before the runs.
+        seen: Rows of sales that readers counted who opened the file anew each time.
+    """
+
+    shop: Shop
+    before: Content
+    ended: tuple[Ended, Ended]
+    pids: tuple[int, int]
+    owners: list[int]
+    kept_open: Content
+    seen: list[int]
+
+
+def run_twice(shop: Shop) -> Twice:
+    """Start two runs at the same time and read until both have ended."""
+    before = shop.content()
+    owners: list[int] = []
+    seen: list[int] = []
+    with duckdb.connect(str(shop.home.warehouse), read_only=True) as kept:
+        pids = (shop.start(), shop.start())
+        while any(_runs(pid) for pid in pids):
+            seen.append(_count(shop))
+            owner = lock_owner(shop.home)
+            if owner is not None and owners[-1:] != [owner.pid]:
+                owners.append(owner.pid)
+            time.sleep(0.005)
+        kept_open = rows_of(kept)
+    ended = (shop.warm.wait(pids[0]), shop.warm.wait(pids[1]))
+    return Twice(shop, before, ended, pids, owners, kept_open, seen)
+
+
+def _count(shop: Shop) -> int:
+    """Rows of sales, over a connection that is opened for it and sees one version throughout."""
+    with duckdb.connect(str(shop.home.warehouse), read_only=True) as connection:
+        [(sales, as_sold)] = connection.execute(
+            "select (select count(*) from core.fct_sales), "
+            "(select sum(lines) from marts.mart_sales__market_product_month)"
+        ).fetchall()
+    assert sales == as_sold
+    return int(sales)
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process has not ended; one that nobody has waited for yet is a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,171 @@
+"""Where a run can be killed: places in the product's code, named by what has happened there.
+
+Nothing of this is in the product. A forked copy of the process that runs it has one function
+replaced, which ends the process with SIGKILL before, after or in the middle of the real one.
+"""
+
+import fnmatch
+import importlib
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Original = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One place to be killed at.
+
+    Attributes:
+        name: What has happened by then.
+        target: `module:function`.
+        after: Let the function end first.
+        nth: Which of its calls; only those count whose last argument is like `about`.
+        about: A pattern for the last argument.
+        during: Does half of the function's work, before the kill.
+    """
+
+    name: str
+    target: str
+    after: bool = False
+    nth: int = 1
+    about: str = "*"
+    during: Callable[..., Any] | None = None
+
+    def arm(self) -> None:
+        """Replace the function in this process."""
+        module_name, name = self.target.split(":")
+        module = importlib.import_module(module_name)
+        original = getattr(module, name)
+        calls = 0
+
+        def replaced(*arguments: Any, **options: Any) -> Any:
+            nonlocal calls
+            if fnmatch.fnmatch(str(arguments[-1]) if arguments else "", self.about):
+                calls += 1
+                if calls == self.nth:
+                    return self._last_call(original, arguments, options)
+            return original(*arguments, **options)
+
+        setattr(module, name, replaced)
+
+    def _last_call(self, original: Original, arguments: Any, options: Any) -> Any:
+        if self.during is not None:
+            return self.during(original, *arguments, **options)
+        if self.after:
+            original(*arguments, **options)
+        return die()
+
+
+def die() -> None:
+    """End this process as `kill -9` does: no handler runs, nothing is flushed."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _half_copied(original: Original, file: Any, partial: Path, where: str) -> None:
+    content = Path(file.location).read_bytes()
+    partial.write_bytes(content[: len(content) // 2])
+    die()
+
+
+def _half_recorded(original: Original, folder: Path, events: Any) -> None:
+    manifest = folder / "manifest.jsonl"
+    before = manifest.read_bytes() if manifest.exists() else b""
+    original(folder, events)
+    written = manifest.read_bytes()[len(before) :]
+    manifest.write_bytes(before + written[: len(written) // 2])
+    die()
+
+
+def _half_cloned(original: Original, source: Path, target: Path) -> None:
+    content = source.read_bytes()
+    target.write_bytes(content[: len(content) // 2])
+    die()
+
+
+def _after_nodes(count: int) -> Callable[..., Any]:
+    """Kill when dbt has ended that many models and tests."""
+
+    def during(original: Original, *arguments: Any) -> Any:
+        *first, on_result = arguments
+        ended = 0
+
+        def counted(event: dict[str, Any]) -> None:
+            nonlocal ended
+            ended += 1
+            on_result(event)
+            if ended == count:
+                die()
+
+        return original(*first, counted)
+
+    return during
+
+
+LANDING = [
+    Point("the lock was taken", "orchestration.lock:_write_owner", after=True),
+    Point("half of a file is copied", "ingest.landing:_copy", during=_half_copied),
+    Point("a file is copied and not checked", "ingest.landing:check_whole"),
+    Point("a file is checked and not named", "os:replace", about="*/landing/*/20*"),
+    Point("a file is named and not recorded", "ingest.landing:_append"),
+    Point("half of a delivery is recorded", "ingest.landing:_append", during=_half_recorded),
+    Point("a delivery is recorded", "ingest.landing:_append", after=True),
+    Point("it is known what is new", "orchestration.pipeline:built_from", after=True),
+]
+CLONING = [
+    Point("Dagster is about to start", "orchestration.instance:open_instance"),
+    Point("half of the warehouse is cloned", "orchestration.files:_share_blocks",
+          during=_half_cloned),
+    Point("the clone is not named", "os:replace", about="*/candidates/*/warehouse.duckdb"),
+    Point("the clone is not recorded", "os:replace", about="*/candidate.json"),
+    Point("the candidate is complete", "orchestration.candidate:write_json", after=True),
+]  # fmt: skip
+LOADING = [
+    Point("the raw layer is prepared", "ingest.load:prepare", after=True),
+    Point("rows are read and not written", "ingest.insert:write"),
+    Point("rows are written and not committed", "ingest.pending_months:note_changes", after=True),
+    Point("rows are committed", "ingest.drift:record"),
+    Point("one source of four is loaded", "orchestration.assets.raw:load_source", nth=2),
+    Point("the first suite of deliveries has spoken", "orchestration.gates.run:record",
+          after=True),
+]  # fmt: skip
+BUILDING = [
+    Point("dbt is about to start", "orchestration.dbt_runner:_invoke"),
+    Point("dbt has ended 20 nodes", "orchestration.dbt_runner:_invoke", during=_after_nodes(20)),
+    Point("all checks are made and there is no verdict", "orchestration.verdict:write"),
+]
+# from here on, a killed run has left a candidate that the functions of the last stages go on with
+JUDGING = [
+    Point("the verdict is in the database only", "orchestration.verdict:_record", after=True),
+    Point("the verdict is written and not named", "os:replace", about="*/verdict.json"),
+]
+PUBLISHING = [
+    Point("the export has not begun", "orchestration.publish:export_marts"),
+    Point("two marts are exported", "orchestration.export:sync", nth=2, after=True),
+    Point("the export is not named", "os:replace", about="*/parquet/20*"),
+    Point("the export is complete", "orchestration.publish:export_marts", after=True),
+    Point("the version is marked as coming", "orchestration.publish:write_json"),
+    Point("the version's record is not named", "os:replace", about="*/versions/*.json"),
+    Point("the version is not moved in", "os:rename", about="*/versions/*.duckdb"),
+]
+# each of these uses the candidate up, so each needs a home of its own
+MOVING = [
+    Point("the version is moved in", "os:rename", about="*/versions/*.duckdb", after=True),
+    Point("the new link is made and not swapped", "os:replace", about="*/home/warehouse.duckdb"),
+]
+SWAPPED = [
+    Point("the link is swapped", "os:replace", about="*/home/warehouse.duckdb", after=True),
+    Point("the link to the Parquet files is made", "os:replace", about="*/parquet/current"),
+    Point("the Parquet files are swapped", "os:replace", about="*/parquet/current", after=True),
+    Point("old versions are not pruned", "orchestration.publish:prune"),
+    Point("half of an old version is pruned", "orchestration.versions:remove", nth=2, after=True),
+    Point("the candidate is not removed", "orchestration.publish:remove"),
+]
+ALL = [
+    *LANDING, *CLONING, *LOADING, *BUILDING, *JUDGING, *PUBLISHING, *MOVING,
+    *SWAPPED,
+]  # fmt: skip
