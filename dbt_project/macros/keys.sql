@@ -38,3 +38,15 @@
 {% macro row_line_id(delivery_id, row_number) -%}
     concat(cast({{ row_number }} as {{ dbt.type_string() }}), '-', right({{ delivery_id }}, 6))
 {%- endmacro %}
+
+
+{# Whether a firm of the market data is no firm but the remainder of the market. #}
+{% macro is_remainder(firm) -%}
+    {%- set names = [
+        'other', 'others', 'other firms', 'other companies', 'other makers', 'other manufacturers',
+        'other brands', 'other vendors', 'all other', 'all others', 'rest', 'rest of market',
+        'rest of the market', 'remainder', 'sonstige', 'andere', 'übrige', 'autres', 'otros',
+        'altri', 'outros', 'overige',
+    ] -%}
+    coalesce({{ comparable(firm) }} in ('{{ names | join("', '") }}'), false)
+{%- endmacro %}

@@ -8,7 +8,8 @@ market_sales as (
     select
         *,
         {{ month_of('period_start') }} as period_month,
-        {{ comparable('category') }} as category_key
+        {{ comparable('category') }} as category_key,
+        {{ comparable('firm') }} as firm_key
     from {{ ref('fct_market_sales') }}
 
 ),
@@ -33,7 +34,7 @@ told_once as (
         market_sales.period,
         market_sales.market,
         market_sales.category_key,
-        market_sales.firm,
+        market_sales.firm_key,
         sum(market_sales.units) as units,
         sum(market_sales.value_home) as value_home
     from market_sales
@@ -48,7 +49,7 @@ told_once as (
         market_sales.period,
         market_sales.market,
         market_sales.category_key,
-        market_sales.firm
+        market_sales.firm_key
     having count(*) = 1
 
 ),
@@ -57,7 +58,8 @@ mart as (
 
     select
         *,
-        {{ comparable('category') }} as category_key
+        {{ comparable('category') }} as category_key,
+        {{ comparable('firm') }} as firm_key
     from {{ ref('mart_market_share__market_category_firm_period') }}
 
 )
@@ -72,7 +74,7 @@ left join mart
     and told_once.period = mart.period
     and told_once.market = mart.market
     and told_once.category_key = mart.category_key
-    and told_once.firm = mart.firm
+    and told_once.firm_key = mart.firm_key
 where
     mart.firm is null
     or abs(coalesce(told_once.units, 0) - coalesce(mart.units, 0)) >= 0.005

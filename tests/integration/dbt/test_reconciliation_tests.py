@@ -61,7 +61,7 @@ insert into mart_customer_value__customer values (8);
 insert into fct_market_sales values
     ('2024-01-01', 'year', 'US', 'Lamps ', 'Acme', null, 100, 1000);
 insert into mart_market_share__market_category_firm_period values
-    ('2024-01-01', 'year', 'US', 'lamps', 'Acme', null, 100, 1000);
+    ('2024-01-01', 'year', 'US', 'lamps', 'ACME', null, 100, 1000);
 """
 RAW_TO_CORE = "assert_sales_reconcile_raw_to_core"
 CORE_TO_MART = "assert_sales_reconcile_core_to_mart"

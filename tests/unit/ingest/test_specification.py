@@ -65,7 +65,7 @@ def test_every_rule_can_be_computed_and_is_true_or_null_for_nulls(
         ("fx_rates", "'nan'::double as per_eur", "per_eur_positive"),
         ("fx_rates", "'USD' as currency", "per_reporting_unit_or_alternative"),
         ("terms", "1 as percent", "customer_id_or_alternative"),
-        ("market_sales", "date '2026-02-01' as period_start, 'quarter' as period",
+        ("market_sales", "date '2026-02-02' as period_start, 'quarter' as period",
          "period_start_is_first_day"),
         ("product_matches", "1.5 as confidence", "confidence_is_probability"),
         ("reviews", "6 as rating, 5 as rating_scale", "rating_within_scale"),

@@ -26,7 +26,7 @@ latest_editions as (
     select *
     from market_sales
     qualify dense_rank() over (
-        partition by period_start, period, market, category, publisher
+        partition by period_start, period, market, {{ comparable('category') }}, publisher
         order by published_on desc nulls last, edition desc nulls last
     ) = 1
 

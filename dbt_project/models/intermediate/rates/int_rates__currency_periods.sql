@@ -10,9 +10,8 @@ months as (
 
     select
         currency,
-        'month' as period,
-        {{ month_of('rate_date') }} as period_start,
-        {{ exact_average('rate_to_home') }} as rate_to_home,
+        {{ month_of('rate_date') }} as month_start,
+        {{ exact_sum('rate_to_home') }} as rates_added,
         max(quote_date) as quote_date,
         count(*) as days_with_rate
     from currency_days
@@ -20,45 +19,50 @@ months as (
 
 ),
 
-quarters as (
+-- a month is a part of the quarters and years that begin up to so many months before it; fiscal
+-- ones may begin with any month
+periods as (
 
+    {%- for period, length in [('month', 1), ('quarter', 3), ('year', 12)] %}
+    {%- for months_before in range(length) %}
+    {{ 'union all' if period != 'month' }}
     select
-        currency,
-        'quarter' as period,
-        cast(date_trunc('quarter', rate_date) as date) as period_start,
-        {{ exact_average('rate_to_home') }} as rate_to_home,
-        max(quote_date) as quote_date,
-        count(*) as days_with_rate
-    from currency_days
-    group by currency, cast(date_trunc('quarter', rate_date) as date)
+        '{{ period }}' as period,
+        {{ months_before }} as months_before
+    {%- endfor %}
+    {%- endfor %}
 
 ),
 
-years as (
+parts_of_periods as (
 
     select
-        currency,
-        'year' as period,
-        cast(date_trunc('year', rate_date) as date) as period_start,
-        {{ exact_average('rate_to_home') }} as rate_to_home,
-        max(quote_date) as quote_date,
-        count(*) as days_with_rate
-    from currency_days
-    group by currency, cast(date_trunc('year', rate_date) as date)
+        months.currency,
+        periods.period,
+        cast({{ dbt.dateadd('month', '-periods.months_before', 'months.month_start') }} as date)
+            as period_start,
+        months.rates_added,
+        months.quote_date,
+        months.days_with_rate
+    from months
+    cross join periods
 
 ),
 
 final as (
 
-    select * from months
+    select
+        ---------- ids
+        currency,
+        period,
+        period_start,
 
-    union all
-
-    select * from quarters
-
-    union all
-
-    select * from years
+        ---------- measures
+        cast(sum(rates_added) as double) / sum(days_with_rate) as rate_to_home,
+        max(quote_date) as quote_date,
+        cast(sum(days_with_rate) as bigint) as days_with_rate
+    from parts_of_periods
+    group by currency, period, period_start
 
 )
 

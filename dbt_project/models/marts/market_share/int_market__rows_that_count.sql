@@ -14,6 +14,7 @@ market_sales as (
         {{ comparable('category') }} as category_key,
         -- one spelling for all periods
         min(trim(category)) over (partition by {{ comparable('category') }}) as category_name,
+        min(trim(firm)) over (partition by {{ comparable('firm') }}) as firm_name,
         case
             when firm is not null then 'firm'
             when brand is null and product is null then 'whole market'
@@ -62,10 +63,10 @@ depths as (
     select
         *,
         min(depth) over (
-            partition by period, period_month, market, category_key, level, firm
+            partition by period, period_month, market, category_key, level, firm_name
         ) as coarsest_depth,
         max(case when depth = 0 and origin is null then 1 else 0 end) over (
-            partition by period, period_month, market, category_key, level, firm
+            partition by period, period_month, market, category_key, level, firm_name
         ) as has_total_of_origins
     from published
 
@@ -80,7 +81,7 @@ final as (
         market,
         category_key,
         level,
-        firm,
+        firm_name as firm,
         origin,
 
         ---------- text
@@ -96,6 +97,7 @@ final as (
 
         ---------- flags and dates
         is_own,
+        {{ is_remainder('firm_name') }} as is_remainder,
         published_on
     from depths
     where

@@ -28,9 +28,12 @@ firm_origins as (
         blocks.category_key,
         market_rows.firm,
         market_rows.origin,
-        sum(market_rows.units) as units,
-        sum(market_rows.value_home) as value_home,
-        max(case when market_rows.is_own then 1 else 0 end) as own_rows
+        -- a row without a figure leaves the firm without one, rather than with too small a one
+        case when count(market_rows.units) = count(*) then sum(market_rows.units) end as units,
+        case when count(market_rows.value_home) = count(*) then sum(market_rows.value_home) end
+            as value_home,
+        max(case when market_rows.is_own then 1 else 0 end) as own_rows,
+        max(case when market_rows.is_remainder then 1 else 0 end) as remainder_rows
     from blocks
     inner join market_rows
         on blocks.block_period = market_rows.period
@@ -71,9 +74,10 @@ firms as (
         market,
         category_key,
         firm,
-        sum(units) as units,
-        sum(value_home) as value_home,
-        max(own_rows) as own_rows
+        case when count(units) = count(*) then sum(units) end as units,
+        case when count(value_home) = count(*) then sum(value_home) end as value_home,
+        max(own_rows) as own_rows,
+        max(remainder_rows) as remainder_rows
     from firm_origins
     group by period, period_start, market, category_key, firm
 
@@ -114,10 +118,15 @@ final as (
         case
             when
                 firms.value_home is not null
+                and firms.remainder_rows = 0
                 and totals.months_with_firms = totals.covered_months
                 then cast(rank() over (
                     partition by
-                        firms.period, firms.period_start, firms.market, firms.category_key
+                        firms.period,
+                        firms.period_start,
+                        firms.market,
+                        firms.category_key,
+                        firms.remainder_rows
                     order by firms.value_home desc nulls last
                 ) as bigint)
         end as rank_by_value,
@@ -128,7 +137,8 @@ final as (
             when firms.own_rows = 1 then firms.market = company.home_market
             else {{ comparable('main_origins.origin') }} = {{ comparable('firms.market') }}
         end as is_domestic,
-        firms.own_rows = 1 as is_own
+        firms.own_rows = 1 as is_own,
+        firms.remainder_rows = 1 as is_remainder
     from firms
     inner join totals
         on firms.period = totals.period

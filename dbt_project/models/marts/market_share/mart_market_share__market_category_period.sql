@@ -127,8 +127,8 @@ own_firms as (
         period_start,
         market,
         category,
-        sum(units) as units,
-        sum(value_home) as value_home
+        case when count(units) = count(*) then sum(units) end as units,
+        case when count(value_home) = count(*) then sum(value_home) end as value_home
     from firms
     where is_own
     group by period, period_start, market, category
@@ -157,7 +157,8 @@ joined as (
             when own_spans.months_with_sales_data > 0 then 0
         end as own_value_home,
         case
-            when own_sales.period is null and own_firms.period is not null then 100.0
+            when own_sales.period is null and own_firms.period is not null
+                then 100.0 * totals.months_with_firms / nullif(totals.covered_months, 0)
             else
                 100.0 * coalesce(own_spans.months_with_sales_data, 0)
                 / nullif(totals.covered_months, 0)
@@ -203,6 +204,7 @@ ranked_firms as (
             order by value_home desc nulls last, firm asc
         ) as place
     from firms
+    where not is_remainder
 
 ),
 

@@ -22,6 +22,7 @@ last_delivered as (
             brand,
             product,
             origin,
+            publisher,
             edition
         order by {{ last_delivered() }}
     ) = 1
