@@ -147,6 +147,36 @@ def build(
     return Built([_node_result(result) for result in outcome.result.results], events)
 
 
+def compile_models(home: Home, project: Path = PROJECT) -> dict[str, str]:
+    """Return every model's SQL for a full build, by dbt's id; no warehouse is opened.
+
+    Raises:
+        ModelsFailed: a model cannot be compiled; the message is dbt's.
+    """
+    prepared = prepare(home, project)
+    scratch = home.dbt / f"compile-{os.getpid()}"
+    scratch.mkdir(parents=True, exist_ok=True)
+    # the stem of the file is the name of the catalog that the manifest knows
+    database = scratch / "warehouse.duckdb"
+    arguments = ["compile", "--full-refresh", "--no-write-json"]
+    try:
+        with _profile(home, database, {}) as profiles:
+            outcome = _invoke(home, project, arguments, profiles, prepared, lambda event: None)
+    finally:
+        remove(scratch)
+    if outcome.result is None or not outcome.success:
+        raise ModelsFailed(
+            what=f"dbt cannot compile its models: {outcome.exception}",
+            where=str(project),
+            next_step="`make lint` shows what is wrong with a model",
+        ) from outcome.exception
+    return {
+        result.node.unique_id: result.node.compiled_code
+        for result in outcome.result.results
+        if result.node.resource_type == "model"
+    }
+
+
 def _node_result(result: Any) -> NodeResult:
     return NodeResult(
         unique_id=result.node.unique_id,
@@ -181,7 +211,7 @@ def _profile(home: Home, database: Path, engine_config: Mapping[str, Any]) -> It
 
 def _remove_killed(home: Home) -> None:
     """Remove the working folders of processes that are gone: only a killed one leaves any."""
-    for pattern in ("profiles-*", ".manifest-*"):
+    for pattern in ("profiles-*", "compile-*", ".manifest-*"):
         for folder in home.dbt.glob(pattern):
             if not Path("/proc", folder.name.rpartition("-")[2]).exists():
                 remove(folder)

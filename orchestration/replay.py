@@ -5,7 +5,6 @@ are chosen belongs in `lineage.yml` and `explain`.
 """
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -15,8 +14,7 @@ import duckdb
 
 from ingest.home import Home
 from orchestration import dbt_runner
-from orchestration.files import remove, write_json
-from orchestration.fingerprints import PROJECT
+from orchestration.files import write_json
 
 PUBLISHED = "published"
 
@@ -103,36 +101,8 @@ def project_models(home: Home) -> dict[str, Model]:
     prepared = dbt_runner.prepare(home)
     cache = prepared.folder / "compiled.json"
     if not cache.exists():
-        write_json(cache, _compile(home))
+        write_json(cache, dbt_runner.compile_models(home))
     return _relations(prepared.manifest(), json.loads(cache.read_text(encoding="utf-8")))
-
-
-def _compile(home: Home) -> dict[str, str]:
-    """Return every model's SQL for a full build, by dbt's id; no warehouse is opened."""
-    scratch = home.dbt / f"compile-{os.getpid()}"
-    scratch.mkdir(parents=True, exist_ok=True)
-    # the stem of the file is the name of the catalog that the manifest knows
-    database = scratch / "warehouse.duckdb"
-    arguments = ["compile", "--full-refresh", "--no-write-json"]
-    try:
-        with dbt_runner._profile(home, database, {}) as profiles:
-            prepared = dbt_runner.prepare(home)
-            outcome = dbt_runner._invoke(
-                home, PROJECT, arguments, profiles, prepared, lambda event: None
-            )
-    finally:
-        remove(scratch)
-    if outcome.result is None or not outcome.success:
-        raise dbt_runner.ModelsFailed(
-            what=f"dbt cannot compile its models: {outcome.exception}",
-            where=str(PROJECT),
-            next_step="`make lint` shows what is wrong with a model",
-        ) from outcome.exception
-    return {
-        result.node.unique_id: result.node.compiled_code
-        for result in outcome.result.results
-        if result.node.resource_type == "model"
-    }
 
 
 def _relations(manifest: Mapping[str, Any], compiled: Mapping[str, str]) -> dict[str, Model]:
