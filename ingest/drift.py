@@ -22,7 +22,7 @@ from ingest.expressions import TEXT, BoundMapping, Marks, cast_sql, compile_mapp
 from ingest.home import Home
 from ingest.landing import Delivery, PendingFile, delivery_id, find_files, manifest, scan
 from ingest.layouts import choose_layout, layout_name, layouts
-from ingest.readers import Group, group_parts, open_parts, work_folder
+from ingest.readers import Group, group_parts, open_parts, with_one_line_ending, work_folder
 from ingest.refusals import write_json
 from ingest.remote import is_remote
 from ingest.specification import ENTITIES
@@ -384,10 +384,19 @@ def _present(
                 layout = choose_layout(source, company, group.columns, shown)
                 entity = ENTITIES[source.entity]
                 mapping = compile_mapping(source, layout.columns, group.columns, entity, company)
-                schema = infer(connection, source, group)
+                schema = _infer_readable(connection, source, group, folder)
                 yield layout_name(source, layout), schema, Use.of(mapping, entity.name), shown
     finally:
         connection.close()
+
+
+def _infer_readable(
+    connection: duckdb.DuckDBPyConnection, source: Source, group: Group, folder: Path
+) -> Schema:
+    try:
+        return infer(connection, source, group)
+    except duckdb.InvalidInputException as error:
+        return infer(connection, source, with_one_line_ending(source, group, folder, error))
 
 
 def _shown_deliveries(source: Source, company: Company, home: Home) -> list[Delivery]:

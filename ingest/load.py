@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import duckdb
 
@@ -20,7 +21,7 @@ from ingest.expressions import compile_mapping
 from ingest.home import Home
 from ingest.landing import Delivery, Progress, manifest, natural_key
 from ingest.layouts import choose_layout, layout_name
-from ingest.readers import Group, group_parts, open_parts, work_folder
+from ingest.readers import Group, group_parts, open_parts, with_one_line_ending, work_folder
 from ingest.specification import ENTITIES, LINEAGE_COLUMNS
 from ingest.sql import Value, filled, literal, quoted
 from ingest.stage import Stage, create_stage
@@ -231,7 +232,7 @@ def load_source(
     try:
         with work_folder(home) as folder, _temporary_tables(connection):
             parts = open_parts(connection, source, live, home, folder)
-            result = loader.load(waiting, live, group_parts(source, parts), withdrawn)
+            result = loader.load(waiting, live, group_parts(source, parts), withdrawn, folder)
     except DeliveryRefused as error:
         refusals.note(source, home, live, error)
         raise
@@ -294,6 +295,7 @@ class _Loader:
         live: Sequence[Delivery],
         groups: Sequence[Group],
         withdrawn: Sequence[RefusedDelivery],
+        folder: Path,
     ) -> LoadResult:
         """Stage and judge, then write in one transaction.
 
@@ -302,7 +304,7 @@ class _Loader:
         warnings = _left_out(withdrawn)
         stages = []
         for number, group in enumerate(groups):
-            stages.append(self._stage(group, warnings))
+            stages.append(self._readable_stage(group, warnings, folder))
             if self.progress is not None:
                 self.progress(number + 1, len(groups), "groups")
         counts = _counts(live, stages)
@@ -311,6 +313,14 @@ class _Loader:
             self._write(waiting, live, stages, counts)
         warnings += [f"{d.path} holds no rows" for d in live if not counts[d.delivery_id].delivered]
         return self._result(live, counts, withdrawn, warnings)
+
+    def _readable_stage(self, group: Group, warnings: list[str], folder: Path) -> Stage:
+        """The stage of a group, its line endings made one where they keep it from being read."""
+        try:
+            return self._stage(group, warnings)
+        except duckdb.InvalidInputException as error:
+            mended = with_one_line_ending(self.source, group, folder, error)
+            return self._stage(mended, warnings)
 
     def _stage(self, group: Group, warnings: list[str]) -> Stage:
         shown = group.parts[0].name

@@ -20,7 +20,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import IO
@@ -29,7 +29,7 @@ import duckdb
 
 from ingest.company import Source
 from ingest.errors import DeliveryRefused
-from ingest.expressions import TEXT, SourceColumn
+from ingest.expressions import TEXT, SourceColumn, source_alias
 from ingest.home import Home
 from ingest.landing import Delivery, ending, natural_key
 from ingest.package import RATE_COLUMNS, extract_rates, rates_sql
@@ -47,14 +47,17 @@ FORMATS = {
     ".ndjson": "jsonl",
     ".xlsx": "xlsx",
 }
-PART = "_part"
+PART = "_tradewind_part"
 _UTF8 = ("utf-8", "utf8", "utf-8-sig", "utf_8", "utf_8_sig", "ascii", "us-ascii")
+_TEXT_FORMATS = ("csv", "json", "jsonl")
 _DELIMITERS = (",", ";", "\t", "|")
 _HEAD = 1 << 18
 _SAMPLE_PARTS = 20
 _MAX_LINE = 16 << 20
 _COPY = 4 << 20
+_FILE_INDEX = "file_index"
 _numbers = count()
+csv.field_size_limit(_MAX_LINE)
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class Group:
 
     Attributes:
         parts: In the order in which their rows come.
-        sql: A query of the source's columns and `_part`, the position in `parts`.
+        sql: A query of the source's columns and `PART`, the position in `parts`.
         rejects: Name of the table that rejected lines go to while `sql` runs; None if it has none.
         scans: Name of the table that goes with it.
         sample: As `sql`, of the first parts alone and without rejects, where that differs.
@@ -159,12 +162,38 @@ def open_parts(
 
 
 def group_parts(source: Source, parts: Sequence[Part]) -> list[Group]:
-    """Parts that can be read in one pass, together."""
+    """Parts that can be read in one pass, together. A part without columns has no rows to read."""
     groups: dict[object, list[Part]] = {}
     for number, part in enumerate(parts):
-        alone = number if part.format in ("xlsx", "rates") else None
+        if not part.columns:
+            continue
+        alone = number if part.format in ("xlsx", "rates") or _hides_file_index(part) else None
         groups.setdefault((part.format, part.columns, part.delimiter, alone), []).append(part)
     return [_group(source, tuple(members)) for members in groups.values()]
+
+
+def _hides_file_index(part: Part) -> bool:
+    """Whether a Parquet file has a column by the name under which DuckDB numbers the files."""
+    return part.format == "parquet" and any(c.name.lower() == _FILE_INDEX for c in part.columns)
+
+
+def with_one_line_ending(
+    source: Source, group: Group, folder: Path, error: duckdb.InvalidInputException
+) -> Group:
+    """A group of CSV files whose lines all end alike, for DuckDB stops where they do not.
+
+    Args:
+        source: The source.
+        group: The group that could not be read.
+        folder: A folder for the files as mended.
+        error: Why it could not be read; raised again where that has another reason.
+    """
+    if group.format != "csv" or "state machine reached an invalid state" not in str(error):
+        raise error
+    parts = (
+        replace(part, path=_copy_text(part.path, folder, "utf-8", None)) for part in group.parts
+    )
+    return _group(source, tuple(parts))
 
 
 # ---------------------------------------------------------------- unpacking
@@ -184,7 +213,7 @@ def _unpack(
         elif last.endswith((".tar", ".tgz", ".tar.gz")):
             yield from _untar(source, delivery, landed, folder, where)
         elif last.endswith(".gz"):
-            yield _gunzip(landed, folder, delivery.path.removesuffix(".gz")), delivery.path
+            yield _gunzip(landed, folder, _without_gz(delivery.path)), delivery.path
         else:
             yield landed, delivery.path
     except (EOFError, OSError, RuntimeError, zlib.error, tarfile.TarError, zipfile.BadZipFile) as e:
@@ -200,10 +229,13 @@ def _unzip(
     source: Source, delivery: Delivery, landed: Path, folder: Path, where: str
 ) -> Iterator[tuple[Path, str]]:
     with zipfile.ZipFile(landed) as archive:
-        names = [info.filename for info in archive.infolist() if not info.is_dir()]
-        for name in _chosen(source, names, where):
-            with archive.open(name) as opened:
-                yield _write(opened, folder, name), f"{delivery.path}!{name}"
+        files = [info for info in archive.infolist() if not info.is_dir()]
+        chosen = set(_chosen(source, [info.filename for info in files], where))
+        # by entry and not by name: an archive may hold two members of one name
+        for info in sorted(files, key=lambda info: natural_key(info.filename)):
+            if info.filename in chosen:
+                with archive.open(info) as opened:
+                    yield _write(opened, folder, info.filename), f"{delivery.path}!{info.filename}"
 
 
 def _untar(
@@ -247,12 +279,16 @@ def _looks_like_data(source: Source, name: str) -> bool:
     parts = Path(name).parts
     if any(part.startswith(("__MACOSX", ".")) and part.strip(".") for part in parts):
         return False
-    return source.format is not None or Path(name.removesuffix(".gz")).suffix.lower() in FORMATS
+    return source.format is not None or Path(_without_gz(name)).suffix.lower() in FORMATS
+
+
+def _without_gz(name: str) -> str:
+    return name[: -len(".gz")] if name.lower().endswith(".gz") else name
 
 
 def _write(opened: IO[bytes] | gzip.GzipFile, folder: Path, name: str) -> Path:
     """Copy a member out of an archive. Its own name decides the ending only, never the place."""
-    target = folder / f"{next(_numbers)}{Path(name.removesuffix('.gz')).suffix.lower()}"
+    target = folder / f"{next(_numbers)}{Path(_without_gz(name)).suffix.lower()}"
     with ExitStack() as stack:
         out = stack.enter_context(target.open("wb"))
         if name.lower().endswith(".gz"):
@@ -289,8 +325,10 @@ def _open(
             "send the file again, then run again",
         )
     kind = _format(source, path, where)
+    if kind in _TEXT_FORMATS and source.encoding.lower().replace("_", "-") not in _UTF8:
+        path = _transcode(path, source.encoding, folder, name, where)
     if kind == "csv":
-        return _open_csv(source, delivery, path, name, folder)
+        return _open_csv(source, delivery, path, name)
     try:
         if kind in ("json", "jsonl"):
             return _open_json(connection, source, delivery, path, name, kind)
@@ -299,7 +337,7 @@ def _open(
         described = _described(connection, _single_sql(source, path, kind))
     except duckdb.Error as error:
         raise _unreadable(name, where, kind, str(error)) from error
-    return Part(delivery, path, name, kind, _renamed(source, described))
+    return Part(delivery, path, name, kind, _renamed(source, described, where))
 
 
 def _format(source: Source, path: Path, where: str) -> str:
@@ -323,18 +361,23 @@ def _unreadable(name: str, where: str, kind: str, error: str) -> DeliveryRefused
             "the name of one of its sheets, with the capitals as they stand there",
             "correct `sheet:` of the source, or leave it out for the first sheet",
         )
+    if "No rows found in xlsx" in error:
+        return DeliveryRefused(
+            f"{name} has an empty sheet",
+            where,
+            "a sheet with the names of its columns in the first row",
+            "set `sheet:` of the source to the sheet that holds the data",
+        )
     return DeliveryRefused(
         f"{name} cannot be read as {kind}: {error.splitlines()[0]}",
         where,
         f"a whole {kind} file",
-        "send the file again, or set `format:` of the source to what it is",
+        "send the file again, or set `format:` and `encoding:` of the source to what it is",
     )
 
 
-def _open_csv(source: Source, delivery: Delivery, path: Path, name: str, folder: Path) -> Part:
+def _open_csv(source: Source, delivery: Delivery, path: Path, name: str) -> Part:
     where = f"source {source.name}: {name}"
-    if source.encoding.lower().replace("_", "-") not in _UTF8:
-        path = _transcode(path, source.encoding, folder, name, where)
     with path.open("rb") as opened:
         head = opened.read(_HEAD)
     if b"\0" in head:
@@ -347,19 +390,34 @@ def _open_csv(source: Source, delivery: Delivery, path: Path, name: str, folder:
     text = head.decode("utf-8-sig", errors="replace")
     delimiter = source.delimiter or _sniff(text, source.quote)
     first = next(_lines(text, delimiter, source.quote), [])
-    names = first if source.header else source.column_names or _numbered(len(first))
+    if not first:
+        raise DeliveryRefused(
+            f"{name} begins with a blank line",
+            where,
+            "the names of the columns on the first line, or the first row where it has no header",
+            "have the file sent without the blank lines above its table",
+        )
+    if not source.header:
+        _check_names(source, len(first), where)
+    names = first if source.header else source.column_names
     return Part(delivery, path, name, "csv", _unique(names), delimiter)
 
 
+def _check_names(source: Source, width: int, where: str) -> None:
+    """That a file without a header has as many columns as the source names."""
+    if len(source.column_names) != width:
+        raise DeliveryRefused(
+            f"the file has {width} columns, and column_names has {len(source.column_names)}",
+            where,
+            "a name for each column of the file",
+            "correct `column_names:` or `delimiter:` of the source",
+        )
+
+
 def _transcode(path: Path, encoding: str, folder: Path, name: str, where: str) -> Path:
-    """The file as UTF-8. Streams: a file is never in memory as a whole."""
-    target = folder / f"{next(_numbers)}.csv"
+    """The file as UTF-8."""
     try:
-        with (
-            path.open(encoding=encoding, newline="") as opened,
-            target.open("w", encoding="utf-8", newline="") as out,
-        ):
-            shutil.copyfileobj(opened, out, _COPY)
+        return _copy_text(path, folder, encoding, "")
     except UnicodeError as error:
         raise DeliveryRefused(
             f"{name} is not text in {encoding}: {error}",
@@ -367,6 +425,20 @@ def _transcode(path: Path, encoding: str, folder: Path, name: str, where: str) -
             f"text in {encoding}",
             "set `encoding:` of the source to what the file is written in",
         ) from error
+
+
+def _copy_text(path: Path, folder: Path, encoding: str, newline: str | None) -> Path:
+    """A copy in UTF-8, its line endings made one where `newline` is None.
+
+    Streams: a file is never in memory as a whole. Bytes that are not UTF-8 stay for the reader.
+    """
+    target = folder / f"{next(_numbers)}{path.suffix}"
+    errors = "surrogateescape" if encoding == "utf-8" else "strict"
+    with (
+        path.open(encoding=encoding, newline=newline, errors=errors) as opened,
+        target.open("w", encoding="utf-8", newline="", errors=errors) as out,
+    ):
+        shutil.copyfileobj(opened, out, _COPY)
     return target
 
 
@@ -407,19 +479,18 @@ def _unique(names: Sequence[str]) -> tuple[SourceColumn, ...]:
     return tuple(columns)
 
 
-def _numbered(width: int) -> list[str]:
-    return [f"column{number}" for number in range(width)]
-
-
 def _described(connection: duckdb.DuckDBPyConnection, sql: str) -> list[SourceColumn]:
     rows = connection.execute(f"describe {sql}").fetchall()
     return [SourceColumn(str(row[0]), str(row[1])) for row in rows]
 
 
-def _renamed(source: Source, columns: Sequence[SourceColumn]) -> tuple[SourceColumn, ...]:
+def _renamed(
+    source: Source, columns: Sequence[SourceColumn], where: str
+) -> tuple[SourceColumn, ...]:
     if source.header or not source.column_names:
         return tuple(columns)
-    pairs = zip(source.column_names, columns, strict=False)
+    _check_names(source, len(columns), where)
+    pairs = zip(source.column_names, columns, strict=True)
     return tuple(SourceColumn(name, column.type) for name, column in pairs)
 
 
@@ -427,7 +498,10 @@ def _renamed(source: Source, columns: Sequence[SourceColumn]) -> tuple[SourceCol
 
 
 def _read_json(connection: duckdb.DuckDBPyConnection, source: Source, path: Path, kind: str) -> str:
-    """Read a file of JSON into a temporary table of one record a row; its name."""
+    """Read a file of JSON into a temporary table of one record a row; its name.
+
+    What is no object is no record: its text is kept in its place.
+    """
     table = f"_json_{next(_numbers)}"
     file = literal(str(path))
     size = path.stat().st_size + 1024
@@ -437,13 +511,21 @@ def _read_json(connection: duckdb.DuckDBPyConnection, source: Source, path: Path
             f"auto_detect = false, delim = '\x01', quote = '', escape = '', "
             f"max_line_size = {_MAX_LINE})"
         )
-        query = f"select line, try_cast(line as json) as record from {lines} where line <> ''"
+        query = f"select line, try_cast(line as json) as value from {lines} where line <> ''"
     else:
         shape = "array" if _first_character(path) == b"[" and not source.records else "unstructured"
         objects = f"read_json_objects({file}, format = '{shape}', maximum_object_size = {size})"
-        record = "json" if not source.records else f"unnest({_records_sql(source.records)})"
-        query = f"select null as line, {record} as record from {objects}"
-    connection.execute(f"create temp table {table} as {query}")
+        value = "json" if not source.records else f"unnest({_records_sql(source.records)})"
+        query = f"select null as line, {value} as value from {objects}"
+    connection.execute(
+        f"""
+        create temp table {table} as
+        select
+            case when json_type(value) = 'OBJECT' then value end as record,
+            case when record is null then coalesce(line, cast(value as varchar)) end as line
+        from ({query})
+        """
+    )
     return table
 
 
@@ -457,7 +539,14 @@ def _open_json(
 ) -> Part:
     table = _read_json(connection, source, path, kind)
     columns = _json_columns(connection, table)
-    if source.records and not columns:
+    if not columns and (_first_character(path) == b"" or _has_rows(connection, table)):
+        raise DeliveryRefused(
+            f"{name} holds no JSON object with keys",
+            f"source {source.name}: {name}",
+            "a list of objects, or one object a line",
+            "have the file sent as before, or set `records:` to where the list of objects is",
+        )
+    if source.records and not columns and not _has_list(connection, source.records, path):
         raise DeliveryRefused(
             f"{name} has no records at {source.records}",
             f"source {source.name}: {name}",
@@ -467,9 +556,25 @@ def _open_json(
     return Part(delivery, path, name, kind, columns, table=table)
 
 
-def _records_sql(records: str) -> str:
+def _has_rows(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
+    return connection.execute(f"select 1 from {table} limit 1").fetchone() is not None
+
+
+def _has_list(connection: duckdb.DuckDBPyConnection, records: str, path: Path) -> bool:
+    """Whether there is a list where the records should be, be it an empty one."""
+    kind = f"json_type(json, {literal(_list_path(records))})"
+    objects = f"read_json_objects({literal(str(path))}, format = 'unstructured')"
+    row = connection.execute(f"select bool_or(contains({kind}, 'ARRAY')) from {objects}").fetchone()
+    return bool(row and row[0])
+
+
+def _list_path(records: str) -> str:
     path = records if records.startswith("$") else f"$.{records}"
-    return f"json_extract(json, {literal(path.removesuffix('[*]') + '[*]')})"
+    return path.removesuffix("[*]")
+
+
+def _records_sql(records: str) -> str:
+    return f"json_extract(json, {literal(_list_path(records) + '[*]')})"
 
 
 def _first_character(path: Path) -> bytes:
@@ -487,7 +592,7 @@ def _json_columns(connection: duckdb.DuckDBPyConnection, table: str) -> tuple[So
         ) group by name order by min(place)
         """
     ).fetchall()
-    return tuple(SourceColumn(str(name)) for name, _ in rows)
+    return tuple(SourceColumn(str(name)) for name, _ in rows if name)
 
 
 # ---------------------------------------------------------------- relations
@@ -504,7 +609,8 @@ def _group(source: Source, parts: tuple[Part, ...]) -> Group:
     if kind == "parquet":
         files = ", ".join(literal(str(part.path)) for part in parts)
         names = ", ".join(quoted(column.name) for column in parts[0].columns)
-        return Group(parts, f"select {names}, file_index as {PART} from read_parquet([{files}])")
+        number = "0" if _hides_file_index(parts[0]) else _FILE_INDEX
+        return Group(parts, f"select {names}, {number} as {PART} from read_parquet([{files}])")
     if kind == "rates":
         rates = rates_sql(parts[0].path, source.currencies, source.start)
         return Group(parts, f"select *, 0 as {PART} from ({rates})")
@@ -532,12 +638,15 @@ def _csv_group(source: Source, parts: tuple[Part, ...]) -> Group:
 
 def _csv_sql(source: Source, parts: Sequence[Part], on_error: str) -> str:
     files = ", ".join(literal(str(part.path)) for part in parts)
-    columns = ", ".join(f"{literal(column.name)}: 'VARCHAR'" for column in parts[0].columns)
-    names = ", ".join(quoted(column.name) for column in parts[0].columns)
+    # under names that hide nothing of DuckDB's own, such as file_index
+    aliases = [(column.name, source_alias(column.name)) for column in parts[0].columns]
+    columns = ", ".join(f"{literal(alias)}: 'VARCHAR'" for _, alias in aliases)
+    names = ", ".join(f"{quoted(alias)} as {quoted(name)}" for name, alias in aliases)
     nulls = ", ".join(literal(text) for text in source.null_values or [""])
     mark = literal('"' if source.quote is None else source.quote)
     return (
-        f"select {names}, file_index as {PART} from read_csv([{files}], columns = {{{columns}}}, "
+        f"select {names}, {_FILE_INDEX} as {PART} "
+        f"from read_csv([{files}], columns = {{{columns}}}, "
         f"header = {str(source.header).lower()}, auto_detect = false, "
         f"delim = {literal(parts[0].delimiter)}, quote = {mark}, escape = {mark}, "
         f"nullstr = [{nulls}], compression = 'none', {on_error})"

@@ -15,6 +15,7 @@ from itertools import count
 import duckdb
 
 from ingest.company import Layout, Source
+from ingest.errors import DeliveryRefused
 from ingest.expressions import (
     TEXT,
     BoundMapping,
@@ -168,6 +169,7 @@ def create_stage(
         _create_country_lookup(connection)
     with _order_kept(connection):
         connection.execute(f"create temp table {table} as {query.sql(keep_raw, fingerprint)}")
+    _refuse_open_quotes(stage, source)
     _collect_rejects(stage)
     _number(stage)
     if fingerprint:
@@ -530,6 +532,26 @@ class _Query:
 # ---------------------------------------------------------------- what the pass left behind
 
 
+def _refuse_open_quotes(stage: Stage, source: Source) -> None:
+    """Refuse a part in which a reject runs over lines: how many rows they were is not known."""
+    if not stage.group.rejects:
+        return
+    query = f"""
+        select file_id, min(line) from {stage.group.rejects}
+        where regexp_matches(csv_line, '[\\r\\n][^\\r\\n]')
+        group by file_id order by file_id
+    """
+    for part, line in stage.connection.execute(query).fetchall():
+        name = stage.group.parts[part].name
+        raise DeliveryRefused(
+            f"a quote that opens on line {line} of {name} takes in the lines after it",
+            f"source {source.name}: {name}",
+            "quotes that are closed on the same line, or around text with line breaks",
+            "have the line mended and the file sent again; if the file uses no quotes, set "
+            "`quote: ''` of the source",
+        )
+
+
 def _collect_rejects(stage: Stage) -> None:
     """Lines that are no rows, by part."""
     if stage.group.rejects:
@@ -542,14 +564,14 @@ def _collect_rejects(stage: Stage) -> None:
         for part, line, text, reason in stage.connection.execute(query).fetchall():
             stage.rows[part].rejected.append((int(line) - header, str(text or ""), str(reason)))
     for number, part in enumerate(stage.group.parts):
-        if part.format == "jsonl":
+        if part.format in ("json", "jsonl"):
             # row numbers of rows that are not yet committed begin at a large number
             query = (
                 f"select rowid - (select min(rowid) from {part.table}) + 1, line "
                 f"from {part.table} where record is null order by 1"
             )
             rows = stage.connection.execute(query).fetchall()
-            stage.rows[number].rejected += [(int(r), str(t), "not valid JSON") for r, t in rows]
+            stage.rows[number].rejected += [(int(r), str(t), "not a JSON object") for r, t in rows]
 
 
 def _has_header(stage: Stage) -> bool:

@@ -1,0 +1,167 @@
+"""Files as they come: quotes left open, mixed line endings, odd names of columns and members."""
+
+import gzip
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from ingest.errors import DeliveryRefused
+from tests.integration.ingest_bench import COLUMNS, HEADER, Bench, line
+
+LOOSE = "quarantine_limit_pct: 100"
+WIDE = "quarantine_limit_pct: 100\nheader: false\ncolumn_names: [order, when]"
+
+
+def _record(**values: object) -> dict[str, object]:
+    return {**dict(zip(HEADER.split(","), line().split(","), strict=True)), **values}
+
+
+def _orders(bench: Bench) -> list[object]:
+    rows = bench.rows("select order_id from raw.sales order by _delivery_id, _row_number")
+    return [row[0] for row in rows]
+
+
+@pytest.mark.parametrize(
+    "swallowed",
+    [
+        [line("5", customer='"open'), *(line(str(n)) for n in range(3))],
+        [line("5", customer='"open'), line("6"), line("7", customer='closed"x')],
+        [line("5", customer='"open'), line("6"), line("7", when='"2024-01-01')],
+    ],
+    ids=["to the end", "to another one", "to another one that gives too many columns"],
+)
+def test_a_quote_that_takes_in_other_lines_refuses_the_delivery(
+    tmp_path: Path, swallowed: list[str]
+) -> None:
+    bench = Bench.of(tmp_path)
+    bench.put("a.csv", *(line(str(n)) for n in range(500)), *swallowed)
+    with pytest.raises(DeliveryRefused, match="quote that opens on line 502") as refused:
+        bench.run()
+    assert "data/a.csv" in str(refused.value.where)
+    assert bench.raw() == []
+
+
+@pytest.mark.parametrize("endings", [("\r\n", "\n"), ("\n", "\r\n"), ("\n", "\r")])
+def test_line_endings_may_differ_within_a_file(tmp_path: Path, endings: tuple[str, str]) -> None:
+    bench = Bench.of(tmp_path)
+    first, second = endings
+    text = HEADER + first + line("1", customer="Süß") + first + line("2") + second
+    bench.write("a.csv", (text + line("3") + second).encode())
+    assert bench.run().rows_loaded == 3
+    assert bench.rows("select order_id, _row_number from raw.sales order by 2") == [
+        ("1", 1), ("2", 2), ("3", 3),
+    ]  # fmt: skip
+    assert bench.value("select customer_id from raw.sales where order_id = '1'") == "Süß"
+
+
+@pytest.mark.parametrize("name", ["file_index", "filename", "_part", "_rule", "rowid"])
+def test_columns_may_have_any_name(tmp_path: Path, name: str) -> None:
+    bench = Bench.of(tmp_path, "", COLUMNS + f"\nchannel: {name}", path="data/*")
+    bench.put("a.csv", line("1") + ",7", header=f"{HEADER},{name}")
+    bench.put("b.csv", line("2") + ",8", header=f"{HEADER},{name}")
+    for number in (3, 4):
+        file = tmp_path / "data" / f"{number}.parquet"
+        duckdb.sql(
+            f"""copy (select '{number}' as "order", '2024-01-01' as "when", 'DE' as country,
+            'c' as customer, 'p' as product, 1 as qty, 2.5 as price, {number} as "{name}")
+            to '{file}'"""
+        )
+    bench.run()
+    assert bench.rows("select order_id, channel from raw.sales order by 1") == [
+        ("1", "7"), ("2", "8"), ("3", "3"), ("4", "4"),
+    ]  # fmt: skip
+
+
+def test_a_very_long_value_is_read(tmp_path: Path) -> None:
+    bench = Bench.of(tmp_path)
+    bench.put("a.csv", line("1", customer="x" * 200_000))
+    bench.run()
+    assert bench.value("select length(customer_id) from raw.sales") == 200_000
+
+
+def test_a_blank_first_line_is_named(tmp_path: Path) -> None:
+    bench = Bench.of(tmp_path)
+    bench.write("a.csv", f"\n{HEADER}\n{line()}\n".encode())
+    with pytest.raises(DeliveryRefused, match="begins with a blank line"):
+        bench.run()
+
+
+def test_names_of_columns_must_fit_a_file_without_a_header(tmp_path: Path) -> None:
+    bench = Bench.of(tmp_path, WIDE, "customer_id: order\n", entity="customers")
+    bench.write("a.csv", b"1,2,3\n")
+    with pytest.raises(DeliveryRefused, match="3 columns, and column_names has 2"):
+        bench.run()
+
+
+def _zip(*members: tuple[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_every_member_of_an_archive_is_read_once(tmp_path: Path) -> None:
+    bench = Bench.of(tmp_path, "", path="data/*")
+    one, two, three, four = (f"{HEADER}\n{line(str(n))}\n".encode() for n in (1, 2, 3, 4))
+    bench.write("a.zip", _zip(("x.csv", one), ("x.csv", two), ("Y.CSV.GZ", gzip.compress(three))))
+    bench.write("B.CSV.GZ", gzip.compress(four))
+    bench.run()
+    assert sorted(map(str, _orders(bench))) == ["1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+def test_json_in_another_encoding(tmp_path: Path, name: str) -> None:
+    bench = Bench.of(tmp_path, "encoding: latin-1", path="data/*")
+    text = json.dumps(_record(customer="Süß"), ensure_ascii=False)
+    bench.write(name, text.encode("latin-1"))
+    bench.run()
+    assert bench.value("select customer_id from raw.sales") == "Süß"
+
+
+@pytest.mark.parametrize(
+    ("options", "content"),
+    [("", b"[]"), ("records: data.items", b'{"data": {"items": []}}')],
+)
+def test_a_list_without_records_is_an_empty_delivery(
+    tmp_path: Path, options: str, content: bytes
+) -> None:
+    bench = Bench.of(tmp_path, options, path="data/*")
+    bench.write("a.json", content)
+    result = bench.run()
+    assert (result.rows_delivered, result.warnings) == (0, ["data/a.json holds no rows"])
+    assert bench.value("select rows_delivered from audit.deliveries") == 0
+    assert bench.run().deliveries == []
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+def test_what_is_no_json_object_is_quarantined_as_it_was(tmp_path: Path, name: str) -> None:
+    bench = Bench.of(tmp_path, LOOSE, path="data/*")
+    lines = [json.dumps(_record()), "[1]", '"x"', "5"]
+    listed = "\n".join(lines) if name == "a.jsonl" else f"[{','.join(lines)}]"
+    bench.write(name, listed.encode())
+    assert bench.run().rows_loaded == 1
+    assert bench.rows("select row_number, reason, raw_row->>'line' from quarantine.rows") == [
+        (2, "not a JSON object", "[1]"),
+        (3, "not a JSON object", '"x"'),
+        (4, "not a JSON object", "5"),
+    ]
+
+
+@pytest.mark.parametrize("content", [b"[1, 2]", b"{}", b" \n"])
+def test_a_file_without_any_json_object_is_refused(tmp_path: Path, content: bytes) -> None:
+    bench = Bench.of(tmp_path, path="data/*")
+    bench.write("a.json", content)
+    with pytest.raises(DeliveryRefused, match="no JSON object"):
+        bench.run()
+
+
+def test_a_key_without_a_name_is_left_out(tmp_path: Path) -> None:
+    bench = Bench.of(tmp_path, path="data/*")
+    bench.write("a.json", json.dumps([{"": 1, **_record()}]).encode())
+    assert bench.run().rows_loaded == 1
