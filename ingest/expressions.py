@@ -41,6 +41,7 @@ _FORBIDDEN_CLASSES = {
     "DEFAULT": "a default",
     "POSITIONAL_REFERENCE": "a column by position",
 }
+_ABOUT_THE_SESSION = ("current_setting", "getvariable", "get_block_size", "version")
 _NUMBER_IDS = ("INTEGER", "BIGINT", "HUGEINT", "DECIMAL", "DOUBLE", "INTEGER_LITERAL", "UBIGINT")
 
 
@@ -283,7 +284,8 @@ def _functions() -> Mapping[str, str]:
             select
                 function_name,
                 bool_or(function_type = 'aggregate') and not bool_or(function_type <> 'aggregate'),
-                bool_or(function_type = 'scalar' and stability <> 'CONSISTENT')
+                bool_or(function_type = 'scalar' and stability <> 'CONSISTENT'),
+                bool_and(schema_name = 'pg_catalog')
             from duckdb_functions()
             where function_type in ('scalar', 'macro', 'aggregate')
             group by function_name
@@ -292,10 +294,11 @@ def _functions() -> Mapping[str, str]:
         .fetchall()
     )
     reasons = {}
-    for name, is_aggregate, is_volatile in rows:
+    for name, is_aggregate, is_volatile, is_catalog in rows:
         reason = "gives another value at every run" if is_volatile else ""
+        reason = "tells of the database, not of the row" if is_catalog else reason
         reasons[name] = "needs many rows, not one" if is_aggregate else reason
-    return reasons
+    return {**reasons, **dict.fromkeys(_ABOUT_THE_SESSION, "tells of the session, not of the row")}
 
 
 def _parse(text: str) -> _Parsed:
@@ -358,11 +361,30 @@ def _walk(node: Any, parsed: _Parsed, bound: frozenset[str]) -> None:
 
 def _replace_country(node: dict[str, Any], parsed: _Parsed) -> None:
     """Put a column in place of a call of country_code."""
+    if len(node["children"]) != 1 or node["children"][0]["alias"]:
+        raise ExpressionError(
+            f"country_code with {len(node['children'])} arguments or a named one",
+            "one argument: country_code(name)",
+            "leave the name of the country alone in the brackets",
+        )
     (argument,) = node["children"]
+    if any(_holds(argument, names) for names, _ in parsed.countries):
+        raise ExpressionError(
+            "country_code within country_code",
+            "country_code of a name",
+            "leave out the inner or the outer one",
+        )
     names = [_COUNTRY]
     parsed.countries.append((names, argument))
     node.clear()
     node.update({"class": "COLUMN_REF", "type": "COLUMN_REF", "alias": "", "column_names": names})
+
+
+def _holds(node: Any, names: list[str]) -> bool:
+    """Whether a tree holds this very list of name parts."""
+    if isinstance(node, dict):
+        return node.get("column_names") is names or any(_holds(v, names) for v in node.values())
+    return isinstance(node, list) and any(_holds(child, names) for child in node)
 
 
 def _refuse(node: Mapping[str, Any]) -> None:
@@ -484,12 +506,14 @@ def _bound(name: str, text: str, parsed: _Parsed, variants: Mapping[str, Variant
     """An expression over its columns as given types; DuckDB's own error if they do not fit."""
     sql, lookups = _rewrite(parsed, variants)
     columns: list[Variant | Lookup] = [*variants.values(), *lookups]
+    can_fail = parsed.can_fail and bool(variants)
     result = _result_type(sql, columns)
+    _try_on_nulls(f"try({{'v': {sql}}})" if can_fail else sql, columns)
     return Mapped(
         name=name,
         text=text,
         sql=sql,
-        can_fail=parsed.can_fail and bool(variants),
+        can_fail=can_fail,
         type=result,
         variants=tuple(variants.values()),
         lookups=tuple(lookups),
@@ -523,22 +547,29 @@ def _choices(column: SourceColumn, as_number: bool) -> list[str]:
 def _rewrite(parsed: _Parsed, variants: Mapping[str, Variant]) -> tuple[str, list[Lookup]]:
     """The expression over the aliases of the variants and of the country codes it needs."""
     originals = [list(names) for names in parsed.references]
-    for names in parsed.references:
-        names[0] = variants[names[0].lower()].alias
+    try:
+        for names in parsed.references:
+            names[0] = variants[names[0].lower()].alias
+        return _aliased(parsed, variants)
+    finally:
+        for names, original in zip(parsed.references, originals, strict=True):
+            names[0] = original[0]
+
+
+def _aliased(parsed: _Parsed, variants: Mapping[str, Variant]) -> tuple[str, list[Lookup]]:
     node = parsed.tree["statements"][0]["node"]
     whole = node["select_list"]
     lookups = []
-    for names, argument in parsed.countries:
-        node["select_list"] = [argument]
-        argument_sql = _text(parsed.tree)
-        _result_type(argument_sql, list(variants.values()))
-        lookups.append(Lookup(f"try(cast({argument_sql} as varchar))"))
-        names[0] = lookups[-1].alias
-    node["select_list"] = whole
-    sql = _text(parsed.tree)
-    for names, original in zip(parsed.references, originals, strict=True):
-        names[0] = original[0]
-    return sql, lookups
+    try:
+        for names, argument in parsed.countries:
+            node["select_list"] = [argument]
+            argument_sql = _text(parsed.tree)
+            _result_type(argument_sql, list(variants.values()))
+            lookups.append(Lookup(f"try(cast({argument_sql} as varchar))"))
+            names[0] = lookups[-1].alias
+    finally:
+        node["select_list"] = whole
+    return _text(parsed.tree), lookups
 
 
 def _text(tree: dict[str, Any]) -> str:
@@ -548,14 +579,22 @@ def _text(tree: dict[str, Any]) -> str:
 
 
 def _result_type(sql: str, columns: Sequence[Variant | Lookup]) -> str:
+    query = f"describe select {sql} as result {_nulls(columns)}"
+    row = _sandbox().execute(query).fetchone()
+    return str(row[1]) if row else TEXT
+
+
+def _try_on_nulls(sql: str, columns: Sequence[Variant | Lookup]) -> None:
+    """Run what can be bound: constants that cannot be cast and bad patterns only fail then."""
+    _sandbox().execute(f"select {sql} {_nulls(columns)}").fetchall()
+
+
+def _nulls(columns: Sequence[Variant | Lookup]) -> str:
     inputs = ", ".join(
         f"cast(null as {c.type if isinstance(c, Variant) else TEXT}) as {quoted(c.alias)}"
         for c in columns
     )
-    source = f"from (select {inputs})" if inputs else ""
-    query = f"describe select {sql} as result {source}"
-    row = _sandbox().execute(query).fetchone()
-    return str(row[1]) if row else TEXT
+    return f"from (select {inputs})" if inputs else ""
 
 
 def compile_mapping(

@@ -15,11 +15,11 @@ import json
 import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from ingest import remote
 from ingest.company import Company, Source
@@ -158,8 +158,8 @@ def manifest(home: Home, source_name: str | None = None) -> list[Delivery]:
 
 
 def natural_key(text: str) -> Any:
-    """Sort key by which `day-2` comes before `day-10`."""
-    return _natural_key()(text)
+    """Sort key by which `day-2` comes before `day-10`; no two texts have the same one."""
+    return _natural_key()(text), text
 
 
 @cache
@@ -184,23 +184,44 @@ def find_files(source: Source, company: Company) -> list[PendingFile]:
     found: dict[str, PendingFile] = {}
     for pattern in source.paths:
         for file in _matches(pattern, source, company):
+            # what is in the environment may be secret, and the path goes into tables
+            file = replace(file, path=source.masked(file.path)) if "://" in file.path else file
             found.setdefault(file.path, file)
     return sorted(found.values(), key=lambda file: natural_key(file.path))
 
 
 def _matches(pattern: str, source: Source, company: Company) -> Iterator[PendingFile]:
-    where = f"source {source.name}: {pattern}"
+    where = source.masked(f"source {source.name}: {pattern}")
     if remote.is_remote(pattern):
-        for url, size, modified_ns in remote.list_files(pattern, where):
+        for url, size, modified_ns in remote.list_files(pattern, where, source.masked):
             yield PendingFile(url, url, size, modified_ns)
         return
     base = company.path.absolute().parent
     absolute = os.path.join(base, pattern)
+    if os.path.isdir(absolute):
+        raise SourceUnreachable(
+            f"{absolute} is a folder",
+            where,
+            "a file, or a pattern such as orders/*.csv",
+            f"write `path: {pattern.rstrip('/')}/*`, or with the ending of the files",
+        )
     names = [absolute] if os.path.exists(absolute) else _glob(absolute, where)
     for name in names:
-        if not os.path.isdir(name):
+        if os.path.isfile(name) or _is_link_to_nothing(name, where):
             shown = name if os.path.isabs(pattern) else os.path.relpath(name, base)
             yield _local_file(shown.replace(os.sep, "/"), name)
+
+
+def _is_link_to_nothing(name: str, where: str) -> bool:
+    """False for what is no file at all; a link that leads nowhere may be a disk that is missing."""
+    if os.path.islink(name) and not os.path.exists(name):
+        raise SourceUnreachable(
+            f"{name} is a link to a file that does not exist",
+            where,
+            "files, or links to files",
+            "bring the file back, or remove the link",
+        )
+    return False
 
 
 def _glob(absolute: str, where: str) -> list[str]:
@@ -211,7 +232,10 @@ def _glob(absolute: str, where: str) -> list[str]:
             "a file, or a pattern such as orders/*.csv",
             "put the file there, or correct `path:` of the source in the company file",
         )
-    return glob.glob(absolute, recursive=True)
+    # brackets that stand for nothing may be part of a folder's name
+    return glob.glob(absolute, recursive=True) or glob.glob(
+        absolute.replace("[", "[[]"), recursive=True
+    )
 
 
 def _local_file(shown: str, location: str) -> PendingFile:
@@ -254,11 +278,9 @@ def _append(folder: Path, events: Sequence[_Seen]) -> None:
 
 def _deliveries(source_name: str, events: Iterable[_Seen]) -> list[Delivery]:
     """What the log says: one delivery a content, live where some path still shows it."""
-    first: dict[str, _Seen] = {}
     latest: dict[str, _Seen] = {}
     last_seen: dict[str, _Seen] = {}
     for event in events:
-        first.setdefault(event.sha256, event)
         before = latest.get(event.path)
         if before is not None and before.sha256 == event.sha256:
             # touched, not changed: it has stood there since the earlier time
@@ -269,13 +291,13 @@ def _deliveries(source_name: str, events: Iterable[_Seen]) -> list[Delivery]:
     for event in sorted(latest.values(), key=lambda seen: natural_key(seen.path)):
         standing[event.sha256] = event
     found = [
-        _delivery(source_name, first[sha], standing.get(sha, last_seen[sha]), latest)
-        for sha in first
+        _delivery(source_name, last_seen[sha], standing.get(sha, last_seen[sha]), latest)
+        for sha in last_seen
     ]
     return sorted(found, key=lambda d: (natural_key(d.path), d.fetched_at, d.sha256))
 
 
-def _delivery(source_name: str, first: _Seen, shown: _Seen, latest: dict[str, _Seen]) -> Delivery:
+def _delivery(source_name: str, landed: _Seen, shown: _Seen, latest: dict[str, _Seen]) -> Delivery:
     now = latest[shown.path]
     modified = shown.modified_ns / 1e9
     return Delivery(
@@ -285,7 +307,7 @@ def _delivery(source_name: str, first: _Seen, shown: _Seen, latest: dict[str, _S
         sha256=shown.sha256,
         bytes=shown.bytes,
         fetched_at=datetime.fromisoformat(shown.fetched_at),
-        landed_path=first.landed_path,
+        landed_path=landed.landed_path,
         modified_at=datetime.fromtimestamp(modified, UTC) if modified else None,
         superseded_by=(
             None if now.sha256 == shown.sha256 else delivery_id(source_name, now.sha256)
@@ -363,7 +385,7 @@ def _fetch(source: Source, file: PendingFile, partial: Path) -> tuple[str, int]:
     """
     where = f"source {source.name}: {file.path}"
     if remote.is_remote(file.location):
-        remote.download(file.location, partial, where)
+        remote.download(file.location, partial, where, source.masked)
         sha = _hash(partial)
     else:
         sha = _copy(file, partial, where)
@@ -374,7 +396,7 @@ def _fetch(source: Source, file: PendingFile, partial: Path) -> tuple[str, int]:
 
 def _copy(file: PendingFile, partial: Path, where: str) -> str:
     digest = hashlib.sha256()
-    with open(file.location, "rb") as opened, partial.open("wb") as out:
+    with _opened(file, where) as opened, partial.open("wb") as out:
         while chunk := opened.read(_CHUNK):
             digest.update(chunk)
             out.write(chunk)
@@ -387,6 +409,30 @@ def _copy(file: PendingFile, partial: Path, where: str) -> str:
             "run again when the file is complete; write to another name and rename when done",
         )
     return digest.hexdigest()
+
+
+def _opened(file: PendingFile, where: str) -> IO[bytes]:
+    try:
+        file.path.encode()
+        return open(file.location, "rb")
+    except UnicodeEncodeError as error:
+        raise DeliveryRefused(
+            f"the name of {_printable(file.path)} is not UTF-8",
+            _printable(where),
+            "a file name in UTF-8",
+            "rename the file",
+        ) from error
+    except OSError as error:
+        raise DeliveryRefused(
+            f"{file.path} cannot be opened: {error.strerror}",
+            where,
+            "a file that stays where it is and may be read",
+            "bring it back or give leave to read it, then run again",
+        ) from error
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _hash(path: Path) -> str:
@@ -412,7 +458,8 @@ def _sync_folder(folder: Path) -> None:
 
 def ending(path: str) -> str:
     """All endings of a file name that say how to read it: `.csv`, `.csv.gz`, `.tar.gz`."""
-    suffixes = [s.lower() for s in Path(path.split("?")[0]).suffixes if len(s) <= 8]
+    name = path.split("?")[0] if remote.is_remote(path) else path
+    suffixes = [s.lower() for s in Path(name).suffixes if len(s) <= 8]
     if suffixes and suffixes[-1] in _ARCHIVE_ENDINGS:
         return "".join(suffixes[-2:])
     return "".join(suffixes[-1:])

@@ -156,9 +156,21 @@ def open_parts(
     for delivery in deliveries:
         landed = home.landing / delivery.landed_path
         where = f"source {source.name}: {delivery.path}"
+        if not landed.exists():
+            raise _lost(delivery, landed, where)
         for path, name in _unpack(source, delivery, landed, folder, where):
             parts.append(_open(connection, source, delivery, path, name, folder))
     return parts
+
+
+def _lost(delivery: Delivery, landed: Path, where: str) -> DeliveryRefused:
+    return DeliveryRefused(
+        f"what was landed of {delivery.path} has gone: {landed}",
+        where,
+        "a landing folder that nobody changes",
+        "bring the folder back from a copy, or touch the file at its source, so that the next "
+        "run lands it again",
+    )
 
 
 def group_parts(source: Source, parts: Sequence[Part]) -> list[Group]:
@@ -213,7 +225,7 @@ def _unpack(
         elif last.endswith((".tar", ".tgz", ".tar.gz")):
             yield from _untar(source, delivery, landed, folder, where)
         elif last.endswith(".gz"):
-            yield _gunzip(landed, folder, _without_gz(delivery.path)), delivery.path
+            yield _gunzip(landed, folder, _without_gz(f"delivery{last}")), delivery.path
         else:
             yield landed, delivery.path
     except (EOFError, OSError, RuntimeError, zlib.error, tarfile.TarError, zipfile.BadZipFile) as e:

@@ -18,7 +18,12 @@ def note(
     source: Source, home: Home, deliveries: Sequence[Delivery], error: DeliveryRefused
 ) -> None:
     """Remember a refusal of those deliveries that it names."""
-    named = {d.delivery_id: error.what for d in deliveries if d.path in (error.where or "")}
+    place = (error.where or "").removeprefix(f"source {source.name}: ")
+    named = {
+        d.delivery_id: error.what
+        for d in deliveries
+        if place == d.path or place.startswith(f"{d.path}!")
+    }
     if named:
         write_json(home.landing / source.name / _FILE, {**_read(home, source), **named})
 

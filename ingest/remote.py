@@ -1,6 +1,7 @@
 """Files at `https://` and `s3://`, by way of DuckDB's httpfs. Nothing is downloaded to get it: the
 extension comes with the environment, and credentials come from the environment variables alone."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -10,6 +11,7 @@ from ingest.sql import literal
 
 _SCHEMES = ("http://", "https://", "s3://", "gs://", "r2://")
 _OTHER = "://"
+Masked = Callable[[str], str]
 
 
 def is_remote(location: str) -> bool:
@@ -17,8 +19,13 @@ def is_remote(location: str) -> bool:
     return _OTHER in location
 
 
-def list_files(pattern: str, where: str) -> list[tuple[str, int, int]]:
+def list_files(pattern: str, where: str, masked: Masked) -> list[tuple[str, int, int]]:
     """URL, size in bytes and modification time (ns since 1970, 0 if unknown) of what matches.
+
+    Args:
+        pattern: The URL, in which `*` may stand in `s3://` and the like.
+        where: The source, for messages.
+        masked: Takes secrets out of a message.
 
     Raises:
         SourceUnreachable: The scheme is not supported, or the server does not answer.
@@ -34,14 +41,20 @@ def list_files(pattern: str, where: str) -> list[tuple[str, int, int]]:
     except duckdb.Error as error:
         if "No files found" in str(error) and "*" in pattern:
             return []
-        raise _unreachable(pattern, where, error) from error
+        raise _unreachable(masked(pattern), where, masked(str(error))) from None
     finally:
         connection.close()
     return [(str(url), int(size or 0), max(0, int(modified or 0))) for url, size, modified in rows]
 
 
-def download(url: str, target: Path, where: str) -> None:
+def download(url: str, target: Path, where: str, masked: Masked) -> None:
     """Copy the bytes of a URL to a file.
+
+    Args:
+        url: The URL.
+        target: The file.
+        where: The source, for messages.
+        masked: Takes secrets out of a message.
 
     Raises:
         SourceUnreachable: The server does not answer.
@@ -50,7 +63,7 @@ def download(url: str, target: Path, where: str) -> None:
     try:
         row = connection.execute(f"select content from read_blob({literal(url)})").fetchone()
     except duckdb.Error as error:
-        raise _unreachable(url, where, error) from error
+        raise _unreachable(masked(url), where, masked(str(error))) from None
     finally:
         connection.close()
     target.write_bytes(row[0] if row else b"")
@@ -80,9 +93,9 @@ def _check_scheme(pattern: str, where: str) -> None:
         )
 
 
-def _unreachable(url: str, where: str, error: duckdb.Error) -> SourceUnreachable:
+def _unreachable(url: str, where: str, error: str) -> SourceUnreachable:
     return SourceUnreachable(
-        f"{url} could not be read: {str(error).splitlines()[0]}",
+        f"{url} could not be read: {error.splitlines()[0]}",
         where,
         "a URL that answers; for s3:// with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and "
         "AWS_REGION in the environment",

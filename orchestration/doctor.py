@@ -167,7 +167,7 @@ def _examine(
         sample = _sample(source, company, found)
         if sample is None:
             found.problems.append(
-                f"no file lies at {', '.join(source.paths)}: correct `path:` of the source"
+                f"no file lies at {', '.join(source.patterns)}: correct `path:` of the source"
             )
             return found
         land(sample, company, home)

@@ -18,7 +18,7 @@ import pytest
 
 from ingest import landing
 from ingest.errors import DeliveryRefused, SourceUnreachable
-from tests.integration.ingest_bench import Bench, line
+from tests.integration.ingest_bench import HEADER, Bench, line
 
 
 @pytest.fixture
@@ -219,3 +219,28 @@ def test_an_unknown_scheme_is_unreachable(tmp_path: Path) -> None:
     bench = Bench.of(tmp_path, path="ftp://example.com/a.csv")
     with pytest.raises(SourceUnreachable, match="ftp://"):
         bench.land()
+
+
+def test_a_secret_in_an_address_is_shown_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: str
+) -> None:
+    secret = "s3cr3t-value"
+    monkeypatch.setenv("SHOP_TOKEN", secret)
+    bench = Bench.of(tmp_path, path=server + "/a.csv?token=${SHOP_TOKEN}")
+    (tmp_path / "served" / "a.csv").write_text(f"{HEADER}\n{line()}\n")
+    assert bench.run().rows_loaded == 1
+    manifest = bench.home.landing / "shop" / "manifest.jsonl"
+    assert "token=${SHOP_TOKEN}" in manifest.read_text()
+    paths = bench.value("select path from audit.deliveries")
+    (tmp_path / "served" / "a.csv").unlink()
+    with pytest.raises(SourceUnreachable) as caught:
+        bench.land()
+    shown = f"{manifest.read_text()} {paths} {caught.value} {bench.company!r}"
+    assert secret not in shown
+    assert bench.source.paths[0].endswith(secret)
+
+
+def test_an_archive_at_an_address_with_a_query_is_read(tmp_path: Path, server: str) -> None:
+    bench = Bench.of(tmp_path, path=f"{server}/a.csv.gz?version=2")
+    (tmp_path / "served" / "a.csv.gz").write_bytes(gzip.compress(f"{HEADER}\n{line()}\n".encode()))
+    assert bench.run().rows_loaded == 1

@@ -131,6 +131,18 @@ def test_rates_from_a_package(tmp_path: Path) -> None:
         ("path: orders/*.csv", "quarantine_limit_pct: few\n    path: a", "few", "a number"),
         ("path: orders/*.csv", "delimitr: ;\n    path: a", "delimitr", "did you mean delimiter?"),
         ("path: orders/*.csv", "path: a\n    path: b", "second time", "once"),
+        ("path: orders/*.csv", "delimiter: €€\n    path: a", "€€", "one to four"),
+        ("path: orders/*.csv", "delimiter: ''\n    path: a", "''", "one to four"),
+        ("path: orders/*.csv", "delimiter: '\"'\n    path: a", "and quote", "different"),
+        ("path: orders/*.csv", "thousands: '0'\n    path: a", "'0'", "no digit"),
+        ("path: orders/*.csv", "decimal: ',,'\n    path: a", "',,'", "one character"),
+        ("path: orders/*.csv", "date_formats: ['%d.%Q']\n    path: a", "%Q", "%d is the day"),
+        ("path: orders/*.csv", "date_formats: dd.mm.yyyy\n    path: a", "dd.mm", "%d is the day"),
+        ("path: orders/*.csv", "column_names: [a]\n    path: a", "with a header", "header: false"),
+        ("path: orders/*.csv", "header: false\n    column_names: [a, A]\n    path: a",
+         "'a' more than once", "of its own"),
+        ("path: orders/*.csv", "currencies: [USD]\n    path: a", "currencies", "kind: package"),
+        ("company: Northstar", "company: N\nmax_rate_carry_days: 99999", "99999", "36500"),
         ("company: Northstar", "company: N\nfiscal_year_start_month: 13", "13", "12"),
         ("company: Northstar", "company: N\ntime_zone: Mars/Base", "Mars/Base", "IANA"),
         ("company: Northstar", "company: N\nschedules: {daily_refresh: daily}", "daily", "cron"),
@@ -145,6 +157,22 @@ def test_a_bad_value_is_explained(
     all_problems = problems(tmp_path, GOOD.replace(old, new))
     problem = next(each for each in all_problems if found in each.found)
     assert advice in f"{problem.found} {problem.expected} {problem.next_step}"
+
+
+@pytest.mark.parametrize(("first", "second"), [("a", "a"), ("'2'", "~")])
+def test_two_layouts_of_one_name(tmp_path: Path, first: str, second: str) -> None:
+    text = GOOD.replace("columns: &columns", f"layouts:\n    - name: {first}\n      columns: &c")
+    text = text.replace("\n      ", "\n          ").replace(
+        "          columns: &c", "      columns: &c"
+    )
+    text += f"    - name: {second}\n      columns: *c\n"
+    assert "a second layout named" in only(tmp_path, text).found
+
+
+@pytest.mark.parametrize("written", ["'\\t'", "\\t", '"\\t"'])
+def test_a_tab_may_be_written_in_any_way(tmp_path: Path, written: str) -> None:
+    text = GOOD.replace("path: orders/*.csv", f"delimiter: {written}\n    path: a")
+    assert load(tmp_path, text).sources[0].delimiter == "\t"
 
 
 def test_every_problem_has_its_own_line(tmp_path: Path) -> None:
