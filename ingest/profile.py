@@ -46,7 +46,7 @@ def write(connection: duckdb.DuckDBPyConnection, source: Source, stage: Stage) -
     )
     joined = f"inner join (values {deliveries}) as parts(number, delivery_id) "
     loaded = (
-        "where staged._rule is null"
+        "where staged._rule is null having count(*) > 0"
         if one
         else f"{joined} on staged.{PART} = parts.number where staged._rule is null "
         "group by parts.delivery_id"

@@ -113,3 +113,30 @@ def test_a_wrong_path_to_the_records_is_named(tmp_path: Path) -> None:
     bench.write("a.json", json.dumps({"data": {"items": [{"order": 1}]}}).encode())
     with pytest.raises(DeliveryRefused, match=r"no records at data\.rows"):
         bench.run()
+
+
+@pytest.mark.parametrize("day", ["infinity", "-infinity", "9999-12-31", "0001-01-01"])
+def test_a_rate_of_no_real_day_is_quarantined(tmp_path: Path, day: str) -> None:
+    columns = "rate_date: day\ncurrency: code\nper_eur: rate\n"
+    bench = Bench.of(tmp_path, "quarantine_limit_pct: 100", columns, entity="fx_rates")
+    bench.put("a.csv", f"{day},USD,1.1", "2024-01-02,USD,1.2", header="day,code,rate")
+    assert bench.run().rows_loaded == 1
+    assert bench.rows("select row_number, rule from quarantine.rows") == [
+        (1, "rate_date_plausible")
+    ]
+
+
+@pytest.mark.parametrize("order", [("a.csv", "b.csv"), ("b.csv", "a.csv")])
+def test_the_profile_is_the_same_one_by_one_and_at_once(
+    tmp_path: Path, order: tuple[str, str]
+) -> None:
+    files = {"a.csv": line("1", price="-1"), "b.csv": line("2")}
+    at_once = Bench.of(tmp_path / "at_once", "quarantine_limit_pct: 100")
+    one_by_one = Bench.of(tmp_path / "one_by_one", "quarantine_limit_pct: 100")
+    for name in order:
+        at_once.put(name, files[name])
+        one_by_one.put(name, files[name])
+        one_by_one.run()
+    at_once.run()
+    profile = "select * from audit.delivery_profiles order by all"
+    assert one_by_one.rows(profile) == at_once.rows(profile)
