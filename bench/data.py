@@ -130,6 +130,9 @@ def write_company(folder: Path, lines: int) -> Path:
     folder.mkdir(parents=True)
     with duckdb.connect() as connection:
         connection.execute("set memory_limit = '6GB'")
+        # one file a day, as a shop exports them
+        connection.execute("set threads = 1")
+        connection.execute("set partitioned_write_max_open_files = 2000")
         _write_orders(connection, folder, 0, lines, 0, DAYS)
         connection.execute(_PRODUCTS.format(folder=folder))
         connection.execute(_MARKET.format(folder=folder, first_day=FIRST_DAY))

@@ -2,6 +2,7 @@
 
 import duckdb
 
+from ingest import raw_tables
 from ingest.company import Source
 from ingest.readers import PART
 from ingest.sql import literal, quoted
@@ -17,7 +18,7 @@ def write(connection: duckdb.DuckDBPyConnection, source: Source, stage: Stage) -
         stage: The stage.
     """
     _write_parts(connection, stage)
-    _write_good(connection, source, stage)
+    _write_good(connection, stage)
     if any(rows.bad for rows in stage.rows):
         _write_bad(connection, source, stage)
     if any(rows.rejected for rows in stage.rows):
@@ -101,15 +102,16 @@ def _row_number(stage: Stage) -> tuple[str, str]:
     return f"{number} + coalesce(lines.lines_up_to, 0)", join
 
 
-def _write_good(connection: duckdb.DuckDBPyConnection, source: Source, stage: Stage) -> None:
-    listed = ", ".join(stage.column_sql(name) for name in stage.entity.column_names)
+def _write_good(connection: duckdb.DuckDBPyConnection, stage: Stage) -> None:
+    entity = stage.entity.name
+    held = raw_tables.columns(connection, entity)
     number, join = _row_number(stage)
     connection.execute(
         f"""
-        insert into raw.{stage.entity.name}
+        insert into {raw_tables.stored(entity)}
+            ({", ".join(map(quoted, held))}, _delivery_id, _row_number)
         select
-            {listed}, {literal(source.name)}, parts.delivery_id, {number},
-            parts.landed_at, parts.sha256, cast(null as varchar)
+            {", ".join(map(stage.column_sql, held))}, parts.delivery_id, {number}
         from {stage.table} as staged
         {_parts_join(stage)}
         {join}

@@ -14,7 +14,16 @@ from pathlib import Path
 
 import duckdb
 
-from ingest import drift, functions, insert, pending_months, profile, refusals, supersede
+from ingest import (
+    drift,
+    functions,
+    insert,
+    pending_months,
+    profile,
+    raw_tables,
+    refusals,
+    supersede,
+)
 from ingest.company import Company, Source
 from ingest.errors import DeliveryRefused
 from ingest.expressions import compile_mapping
@@ -22,12 +31,11 @@ from ingest.home import Home
 from ingest.landing import Delivery, Progress, manifest, natural_key
 from ingest.layouts import choose_layout, layout_name
 from ingest.readers import Group, group_parts, open_parts, with_one_line_ending, work_folder
-from ingest.specification import ENTITIES, LINEAGE_COLUMNS
+from ingest.specification import ENTITIES
 from ingest.sql import Value, filled, literal, quoted
 from ingest.stage import Stage, create_stage
 
 _SCHEMA = """
-create schema if not exists raw;
 create schema if not exists quarantine;
 create schema if not exists audit;
 create table if not exists quarantine.rows (
@@ -93,11 +101,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, company: Company) -> None:
     """
     functions.register(connection)
     connection.execute(_SCHEMA)
-    lineage = [f"{name} {kind}" for name, kind in LINEAGE_COLUMNS.items()]
-    for entity in ENTITIES.values():
-        columns = [f"{quoted(column.name)} {column.type}" for column in entity.columns]
-        listed = ", ".join(columns + lineage)
-        connection.execute(f"create table if not exists raw.{entity.name} ({listed})")
+    raw_tables.create(connection)
     _write_settings(connection, company)
     with _transaction(connection):
         _remove_other_sources(connection, company)
@@ -143,8 +147,9 @@ def remove_deliveries(
     if not delivery_ids:
         return
     pending_months.note_removed(connection, entity, delivery_ids)
-    for table in (f"raw.{entity}", *_BY_DELIVERY):
-        column = "_delivery_id" if table.startswith("raw.") else "delivery_id"
+    stored = raw_tables.stored(entity)
+    for table in (stored, *_BY_DELIVERY):
+        column = "_delivery_id" if table == stored else "delivery_id"
         connection.execute(
             f"delete from {table} where {column} in (select unnest({literal(delivery_ids)}))"
         )
@@ -309,6 +314,8 @@ class _Loader:
                 self.progress(number + 1, len(groups), "groups")
         counts = _counts(live, stages)
         self._judge(live, counts)
+        for stage in stages:
+            raw_tables.hold(self.connection, self.source.entity, stage.mapped)
         with _transaction(self.connection):
             self._write(waiting, live, stages, counts)
         warnings += [f"{d.path} holds no rows" for d in live if not counts[d.delivery_id].delivered]

@@ -18,15 +18,12 @@ from ingest.errors import TradewindError
 
 LINEAGE_COLUMNS = MappingProxyType(
     {
-        "_source": "VARCHAR",
         "_delivery_id": "VARCHAR",
         "_row_number": "BIGINT",
-        "_landed_at": "TIMESTAMP",
-        "_sha256": "VARCHAR",
         "_superseded_by": "VARCHAR",
     }
 )
-"""Columns that every raw table carries after the canonical ones, with their DuckDB types."""
+"""Columns that every raw row carries after the canonical ones, with their DuckDB types."""
 
 _TYPES = {
     "text": "VARCHAR",
@@ -196,7 +193,9 @@ def to_markdown() -> str:
         " only some values are accepted, capitals, spaces,",
         "hyphens and underscores make no difference: `In stock` is taken as `in_stock`. Times with"
         " an offset (`...+02:00`) are turned into UTC.",
-        "Every raw row also carries " + ", ".join(f"`{name}`" for name in LINEAGE_COLUMNS) + ".",
+        "Every raw row also carries `_source`, "
+        + ", ".join(f"`{name}`" for name in LINEAGE_COLUMNS)
+        + "; the file, its SHA-256 and the time of landing stand in `audit.deliveries`.",
     ]
     for entity in ENTITIES.values():
         lines += ["", *_entity_markdown(entity)]

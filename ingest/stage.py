@@ -103,6 +103,7 @@ class Stage:
         staged: Canonical columns in it.
         constants: SQL of the canonical columns that are the same in all rows.
         rows: What was read of each part.
+        mapped: Canonical columns that the layout fills; the others have their defaults.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -113,6 +114,7 @@ class Stage:
     staged: tuple[str, ...]
     constants: dict[str, str]
     rows: list[PartRows]
+    mapped: tuple[str, ...]
 
     def column_sql(self, name: str) -> str:
         """A canonical column of the stage."""
@@ -159,7 +161,7 @@ def create_stage(
     }
     stage = Stage(
         connection, group, layout, entity, table, staged, constants,
-        [PartRows() for _ in group.parts],
+        [PartRows() for _ in group.parts], tuple(by_name),
     )  # fmt: skip
     keep_raw = source.duplicates == "quarantine"
     fingerprint = source.duplicates != "keep"

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import duckdb
 
+from ingest import raw_tables
 from ingest.company import Source
 from ingest.landing import Delivery, natural_key
 from ingest.specification import ENTITIES
@@ -49,7 +50,7 @@ def apply(
         deliveries: All that was ever landed of it.
         loaded: Those of them that were just loaded or superseded: only keys in them can change.
     """
-    table = f"raw.{source.entity}"
+    table = raw_tables.stored(source.entity)
     order = ranked(source, deliveries)
     values = ", ".join(
         f"({literal(d.delivery_id)}, {rank}, cast({literal(d.superseded_by)} as varchar))"
@@ -58,7 +59,9 @@ def apply(
     connection.execute(
         f"create or replace temp table _ranks as from (values {values}) as t(id, rank, successor)"
     )
-    columns = replaced_columns(source)
+    # a column that no row fills tells no rows apart
+    held = raw_tables.columns(connection, source.entity)
+    columns = [name for name in replaced_columns(source) if name in held]
     queries = [_by_path(table, loaded)]
     if columns and len(order) > 1:
         queries.append(_by_key(table, columns, loaded, len(order) == len(loaded)))

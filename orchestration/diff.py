@@ -67,6 +67,7 @@ select
     source,
     sum(net_amount_home)
 from core.fct_sales
+inner join audit.deliveries using (delivery_id)
 where order_date > (select max(order_date) from core.fct_sales) - interval 12 month
 group by is_domestic, source
 """

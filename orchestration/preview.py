@@ -68,6 +68,6 @@ def _relations(connection: "duckdb.DuckDBPyConnection") -> dict[str, str]:
 
 def _raw_rows(connection: "duckdb.DuckDBPyConnection") -> int:
     [(rows,)] = connection.execute(
-        "select coalesce(sum(estimated_size), 0) from duckdb_tables() where schema_name = 'raw'"
+        "select coalesce(sum(estimated_size), 0) from duckdb_tables() where schema_name = 'stored'"
     ).fetchall()
     return int(rows)

@@ -33,10 +33,9 @@
 {%- endmacro %}
 
 
-{# The number of a line whose source gives none: its row, and enough of its delivery that lines of
-   one order from two deliveries stay apart. #}
-{% macro row_line_id(delivery_id, row_number) -%}
-    concat(cast({{ row_number }} as {{ dbt.type_string() }}), '-', right({{ delivery_id }}, 6))
+{# The source of a delivery, which is named `<source>-<12 digits>`. #}
+{% macro source_of(delivery_id) -%}
+    left({{ delivery_id }}, length({{ delivery_id }}) - 13)
 {%- endmacro %}
 
 

@@ -8,6 +8,7 @@ is left to the completeness check.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ingest.raw_tables import source_of
 from orchestration.gates.results import SAMPLE_ROWS, CheckResult
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ _RAW_TO_CORE = _Reconciliation(
     table="core.fct_sales",
     expected="the current raw lines' number and net amount, by source, month and currency",
     needs=("raw.sales", "core.fct_sales", "quarantine.without_rate"),
-    sql="""
+    sql=f"""
     with raw_lines as (
         select _source as source, cast(date_trunc('month', ordered_at) as date) as month, currency,
             case when is_return and quantity > 0 then -1 else 1 end
@@ -87,8 +88,8 @@ _RAW_TO_CORE = _Reconciliation(
         from raw_lines group by all
     ),
     built_lines as (
-        select source, order_month as month, currency, count(*) as lines,
-            sum(net_amount_local) as amount
+        select {source_of("delivery_id")} as source, order_month as month, currency,
+            count(*) as lines, sum(net_amount_local) as amount
         from core.fct_sales group by all
         union all
         select source, period_month as month, currency, count(*) as lines,

@@ -113,7 +113,7 @@ class Bench:
 
     def raw(self, entity: str = "sales") -> list[tuple[Any, ...]]:
         """All raw rows without the time of landing, in an order of their own."""
-        return self.rows(f"select * exclude (_landed_at) from raw.{entity} order by all")
+        return self.rows(f"select * from raw.{entity} order by all")
 
 
 def line(order: str = "1", **values: str) -> str:

@@ -9,6 +9,7 @@ from functools import cache
 import pytest
 
 from companies.demo.generate import Truth, ensure
+from ingest.raw_tables import source_of
 from tests.conftest import Published
 
 # what the generator spoilt, and the rule that must have caught it
@@ -39,7 +40,10 @@ def _ended(truth: Truth, place: str) -> dict[str, int]:
 
 
 def test_sound_lines_are_in_core(demo_warehouse: Published, truth: Truth) -> None:
-    found = _by_source(demo_warehouse, "select source, count(*) from core.fct_sales group by all")
+    found = _by_source(
+        demo_warehouse,
+        f"select {source_of('delivery_id')}, count(*) from core.fct_sales group by all",
+    )
     assert found == _ended(truth, "core")
 
 
@@ -117,7 +121,8 @@ def test_late_orders_count_on_their_own_day(demo_warehouse: Published, truth: Tr
 def test_cancellations_count_negative(demo_warehouse: Published, truth: Truth) -> None:
     found = _by_source(
         demo_warehouse,
-        "select source, count(*) from core.fct_sales where is_return and quantity < 0 group by all",
+        f"select {source_of('delivery_id')}, count(*) from core.fct_sales "
+        "where is_return and quantity < 0 group by all",
     )
     assert found == {name: kinds["cancellation"] for name, kinds in truth.mishaps.items()}
     assert (

@@ -29,11 +29,11 @@ def test_rows_are_typed_and_carry_their_lineage(tmp_path: Path) -> None:
     assert (result.rows_delivered, result.rows_loaded, result.rows_quarantined) == (2, 2, 0)
     rows = bench.rows(
         "select order_id, market, quantity, unit_price, currency, line_kind, _source, "
-        "_delivery_id, _row_number, _sha256, _superseded_by from raw.sales order by _row_number"
+        "_delivery_id, _row_number, _superseded_by from raw.sales order by _row_number"
     )
     assert rows[1] == (
         "2", "DE", Decimal("2.0000"), Decimal("2.2500"), "GBP", "product", "shop",
-        delivery.delivery_id, 2, delivery.sha256, None,
+        delivery.delivery_id, 2, None,
     )  # fmt: skip
     audit = bench.rows("select rows_delivered, rows_loaded, amount_delivered, member_count, run_id "
                        "from audit.deliveries")  # fmt: skip

@@ -10,6 +10,7 @@ import pytest
 
 from ingest.company import load_company
 from ingest.load import prepare
+from ingest.raw_tables import hold
 from orchestration.dbt_runner import NodeResult
 from orchestration.gates import deliveries, marts, reconciliation, row_rules
 from orchestration.gates.dbt_tests import judge_tests
@@ -20,6 +21,7 @@ from tests.integration.conftest import TINY
 
 pytestmark = pytest.mark.xdist_group("gates")
 RUN = "run-now"
+SALES = ("order_id", "ordered_at", "market", "product_id", "quantity", "unit_price", "currency")
 
 
 @pytest.fixture
@@ -29,11 +31,12 @@ def warehouse(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     connection = duckdb.connect()
     prepare(connection, load_company(tmp_path / "company.yml"))
     prepare_audit(connection)
+    hold(connection, "sales", SALES)
     connection.execute(
         """
         create schema core; create schema intermediate; create schema marts;
         create table core.fct_sales as
-        select 'orders' as source, date '2024-01-01' as order_month, 'GBP' as currency, 'C1' as
+        select 'd-new' as delivery_id, date '2024-01-01' as order_month, 'GBP' as currency, 'C1' as
             customer_id, 10.0000::decimal(18, 4) as net_amount_local,
             10.0000::decimal(18, 4) as net_amount_home;
         create table core.fct_market_sales (firm varchar);
@@ -49,9 +52,9 @@ def warehouse(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             value_share_pct double, our_price_home decimal(18, 4));
         create table quarantine.without_rate (source varchar, entity varchar, period_month date,
             currency varchar, amount_local decimal(18, 4));
-        insert into raw.sales (order_id, ordered_at, market, product_id, quantity, unit_price,
-            currency, _source, _delivery_id, _row_number)
-        values ('A1', timestamp '2024-01-05 10:00', 'GB', 'P1', 2, 5, 'GBP', 'orders', 'd-new', 1);
+        insert into stored.sales (order_id, ordered_at, market, product_id, quantity, unit_price,
+            currency, _delivery_id, _row_number)
+        values ('A1', timestamp '2024-01-05 10:00', 'GB', 'P1', 2, 5, 'GBP', 'd-new', 1);
         """
     )
     _deliver(connection, "d-new", RUN)
@@ -103,16 +106,19 @@ def test_reconciliations_pass_where_nothing_is_lost(warehouse: duckdb.DuckDBPyCo
             {"delivered_is_loaded_quarantined_or_dropped"},
         ),
         (
-            "delete from raw.sales",
+            "delete from stored.sales",
             {"loaded_and_quarantined_rows_are_there", "raw_is_core_or_without_rate"},
         ),
         (
             "insert into quarantine.rows (entity, delivery_id) values ('sales', 'd-gone')",
             {"loaded_and_quarantined_rows_are_there"},
         ),
-        ("update raw.sales set unit_price = 5.005", {"raw_is_core_or_without_rate"}),
-        ("update raw.sales set currency = 'EUR'", {"raw_is_core_or_without_rate"}),
-        ("update raw.sales set _source = 'other'", {"raw_is_core_or_without_rate"}),
+        ("update stored.sales set unit_price = 5.005", {"raw_is_core_or_without_rate"}),
+        ("update stored.sales set currency = 'EUR'", {"raw_is_core_or_without_rate"}),
+        (
+            "update core.fct_sales set delivery_id = 'other-0123456789ab'",
+            {"raw_is_core_or_without_rate"},
+        ),
         (
             "insert into quarantine.without_rate values "
             "('orders', 'sales', date '2024-01-01', 'GBP', 0)",
@@ -143,8 +149,8 @@ def test_reconciliations_see_a_cent(
 
 def test_superseded_rows_do_not_count(warehouse: duckdb.DuckDBPyConnection) -> None:
     warehouse.execute(
-        "insert into raw.sales by name select * replace ('d-old' as _delivery_id, "
-        "'d-new' as _superseded_by) from raw.sales"
+        "insert into stored.sales by name select * replace ('d-old' as _delivery_id, "
+        "'d-new' as _superseded_by) from stored.sales"
     )
     _deliver(warehouse, "d-old", "run-before")
     assert _failed(reconciliation.layers(warehouse)) == set()

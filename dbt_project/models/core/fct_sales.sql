@@ -74,7 +74,6 @@ final as (
         cast(net_amount_home - cost_home as decimal(18, 4)) as margin_home,
 
         ---------- lineage
-        source,
         delivery_id,
         row_number
     from convertible

@@ -39,6 +39,12 @@ market_sales as (
 
 ),
 
+deliveries as (
+
+    select * from {{ source('audit', 'deliveries') }}
+
+),
+
 -- first the few days and currencies without a rate, then their lines: without any, sales are not
 -- read again
 missing_days as (
@@ -75,9 +81,7 @@ set_aside as (
         cast(quantity * unit_price - coalesce(discount_amount, 0) as decimal(18, 4))
             as amount_local,
         currency,
-        {{ month_of('ordered_at') }} as period_month,
-        landed_at,
-        sha256
+        {{ month_of('ordered_at') }} as period_month
     from unconverted_sales
 
     union all
@@ -90,9 +94,7 @@ set_aside as (
         {{ row_as_json('competitor_prices') }} as mapped_row,
         price as amount_local,
         currency,
-        {{ month_of('observed_at') }} as period_month,
-        landed_at,
-        sha256
+        {{ month_of('observed_at') }} as period_month
     from competitor_prices
 
     union all
@@ -105,9 +107,7 @@ set_aside as (
         {{ row_as_json('market_sales') }} as mapped_row,
         value as amount_local,
         currency,
-        {{ month_of('period_start') }} as period_month,
-        landed_at,
-        sha256
+        {{ month_of('period_start') }} as period_month
     from market_sales
 
 ),
@@ -116,34 +116,38 @@ final as (
 
     select
         ---------- ids
-        concat(delivery_id, '/', cast(row_number as {{ dbt.type_string() }})) as quarantine_id,
-        source,
-        entity,
-        delivery_id,
-        row_number,
+        concat(
+            set_aside.delivery_id, '/', cast(set_aside.row_number as {{ dbt.type_string() }})
+        ) as quarantine_id,
+        set_aside.source,
+        set_aside.entity,
+        set_aside.delivery_id,
+        set_aside.row_number,
 
         ---------- why
         'without_rate' as rule,
         case
-            when currency is null then 'the amount has no currency'
+            when set_aside.currency is null then 'the amount has no currency'
             else concat(
-                'no exchange rate for ', currency, ' in or before ',
-                cast(period_month as {{ dbt.type_string() }}),
+                'no exchange rate for ', set_aside.currency, ' in or before ',
+                cast(set_aside.period_month as {{ dbt.type_string() }}),
                 ' that is recent enough to be carried'
             )
         end as reason,
 
         ---------- what
         cast(null as {{ type_json() }}) as raw_row,
-        mapped_row,
-        amount_local,
-        currency,
-        period_month,
+        set_aside.mapped_row,
+        set_aside.amount_local,
+        set_aside.currency,
+        set_aside.period_month,
 
         ---------- lineage
-        landed_at,
-        sha256
+        deliveries.fetched_at as landed_at,
+        deliveries.sha256
     from set_aside
+    left join deliveries
+        on set_aside.delivery_id = deliveries.delivery_id
 
 )
 

@@ -25,13 +25,13 @@ delivered as (
 in_core as (
 
     select
-        source,
+        {{ source_of('delivery_id') }} as source,
         order_month,
         currency,
         count(*) as lines,
         sum(net_amount_local) as amount
     from {{ ref('fct_sales') }}
-    group by source, order_month, currency
+    group by {{ source_of('delivery_id') }}, order_month, currency
 
 ),
 

@@ -21,7 +21,7 @@ create table sales (
     _superseded_by varchar
 );
 create table fct_sales (
-    source varchar, order_month date, market varchar, currency varchar, line_kind varchar,
+    delivery_id varchar, order_month date, market varchar, currency varchar, line_kind varchar,
     customer_id varchar, quantity decimal(18, 4), net_amount_local decimal(18, 4),
     net_amount_home decimal(18, 4), margin_home decimal(18, 4)
 );
@@ -51,8 +51,8 @@ insert into sales values
     ('shop', '2024-01-07', 'XXX', 1, 7, 0, false, null),
     ('shop', '2024-01-07', 'USD', 1, 99, 0, false, 'later');
 insert into fct_sales values
-    ('shop', '2024-01-01', 'US', 'USD', 'product', 'C1', 2, 10, 8, 3),
-    ('shop', '2024-01-01', 'US', 'USD', 'product', null, -1, -5, -4, null);
+    ('shop-0123456789ab', '2024-01-01', 'US', 'USD', 'product', 'C1', 2, 10, 8, 3),
+    ('shop-0123456789ab', '2024-01-01', 'US', 'USD', 'product', null, -1, -5, -4, null);
 insert into quarantine_without_rate values ('sales', 'shop', '2024-01-01', 'XXX', 7);
 insert into int_sales__product_months values ('US', '2024-01-01', 'USD', 2, 1, 5, 4, 3);
 insert into mart_sales__market_product_month from int_sales__product_months;
@@ -72,7 +72,7 @@ FAULTS = [
     (RAW_TO_CORE, "update fct_sales set net_amount_local = 10.01 where quantity > 0"),
     (RAW_TO_CORE, "update fct_sales set currency = 'EUR' where quantity > 0"),
     (RAW_TO_CORE, "update fct_sales set order_month = '2024-02-01' where quantity > 0"),
-    (RAW_TO_CORE, "update fct_sales set source = 'web' where quantity > 0"),
+    (RAW_TO_CORE, "update fct_sales set delivery_id = 'web-0123456789ab' where quantity > 0"),
     (RAW_TO_CORE, "delete from quarantine_without_rate"),
     (RAW_TO_CORE, "update sales set _superseded_by = null"),
     (CORE_TO_MART, "delete from mart_sales__market_product_month"),

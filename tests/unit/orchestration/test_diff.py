@@ -13,10 +13,10 @@ from orchestration.versions import UnknownVersion
 from tests.unit.orchestration.test_cli import call
 
 FIRST = """
-    ('2024-01-10', true, 'GB', 100, 'shop', 'd1'), ('2024-01-10', false, 'DE', 40, 'german', 'd2')
+    ('2024-01-10', true, 'GB', 100, 'd1'), ('2024-01-10', false, 'DE', 40, 'd2')
 """
 # ten pounds in the shop a year later: January's sales leave the window of twelve months
-SECOND = FIRST + ", ('2025-01-20', true, 'GB', 10, 'shop', 'd3')"
+SECOND = FIRST + ", ('2025-01-20', true, 'GB', 10, 'd3')"
 
 
 def _publish(home: Home, run_id: str, lines: str, deliveries: str) -> str:
@@ -30,9 +30,9 @@ def _publish(home: Home, run_id: str, lines: str, deliveries: str) -> str:
             create or replace table raw.company as select 'GBP' as reporting_currency;
             create or replace table core.fct_sales as
             select order_date::date as order_date, is_domestic, market,
-                net_amount_home::decimal(18, 4) as net_amount_home, source, delivery_id
+                net_amount_home::decimal(18, 4) as net_amount_home, delivery_id
             from (values {lines}) as t(
-                order_date, is_domestic, market, net_amount_home, source, delivery_id);
+                order_date, is_domestic, market, net_amount_home, delivery_id);
             create or replace table audit.deliveries as
             select *, 'sales' as entity, delivery_id || '.csv' as path, 1 as rows_loaded,
                 0 as rows_quarantined, null::varchar as superseded_by

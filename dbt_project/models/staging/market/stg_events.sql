@@ -24,9 +24,7 @@ final as (
         ---------- lineage
         _source as source,
         _delivery_id as delivery_id,
-        _row_number as row_number,
-        _landed_at as landed_at,
-        _sha256 as sha256
+        _row_number as row_number
     from current_rows
 
 )

@@ -23,7 +23,7 @@ final as (
     select
         ---------- ids
         order_id,
-        coalesce(line_id, {{ row_line_id('_delivery_id', '_row_number') }}) as line_id,
+        coalesce(line_id, cast(_row_number as {{ dbt.type_string() }})) as line_id,
         product_id,
         customer_id,
         promotion_id,
@@ -55,9 +55,7 @@ final as (
         ---------- lineage
         _source as source,
         _delivery_id as delivery_id,
-        _row_number as row_number,
-        _landed_at as landed_at,
-        _sha256 as sha256
+        _row_number as row_number
     from marked
 
 )
