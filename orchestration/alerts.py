@@ -1,6 +1,7 @@
 """Tells somebody that a run failed: in the log, and by the company's webhook if there is one."""
 
 import logging
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from ingest.company import Company
@@ -44,5 +45,6 @@ def tell(company: Company, home: Home, job: str, run_id: str, message: str) -> b
 def _log(home: Home, level: int, message: str) -> None:
     _LOG.log(level, message)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    with (home.root / LOG_FILE).open("a", encoding="utf-8") as log:
+    # a full disk may be what the message is about
+    with suppress(OSError), (home.root / LOG_FILE).open("a", encoding="utf-8") as log:
         log.write(f"{now} {logging.getLevelName(level)} {message}\n")

@@ -13,13 +13,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import duckdb
-
 from ingest.errors import TradewindError
 
 # Linux' ioctl that makes a file share another file's blocks (btrfs, XFS, bcachefs)
 _FICLONE = 0x40049409
 _COPY_CHUNK = 1 << 28
+_DISK_FULL = ("No space left on device", "Disk quota exceeded", "database or disk is full")
 _CANNOT_CLONE = {errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS}
 
 
@@ -32,9 +31,9 @@ class DiskFull(TradewindError):
 def disk_full(where: Path, needed_bytes: int | None = None) -> DiskFull:
     """Return the error that says how much room is missing at ``where``, and what to do."""
     free = shutil.disk_usage(_existing(where)).free
-    needed = "" if needed_bytes is None else f", {_megabytes(needed_bytes)} needed"
+    room = f": {_megabytes(free)} free, {_megabytes(needed_bytes)} needed" if needed_bytes else ""
     return DiskFull(
-        what=f"the disk is full: {_megabytes(free)} free{needed}",
+        what=f"the disk is full{room}",
         where=str(where),
         expected="room for one more copy of the warehouse",
         next_step="free some space or set TRADEWIND_HOME to a larger disk, then run again; "
@@ -44,23 +43,27 @@ def disk_full(where: Path, needed_bytes: int | None = None) -> DiskFull:
 
 @contextmanager
 def full_disk_explained(where: Path) -> Iterator[None]:
-    """Turn 'no space left', from the system or from DuckDB, into :class:`DiskFull`."""
+    """Turn 'no space left', whoever met with it, into :class:`DiskFull`."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise disk_full(where) from error
-    except (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.FatalException) as error:
-        if not is_full_disk(error):
+    except Exception as error:
+        if isinstance(error, DiskFull) or not is_full_disk(error):
             raise
         raise disk_full(where) from error
 
 
-def is_full_disk(error: BaseException) -> bool:
-    """Say whether an error of DuckDB means that the disk is full."""
-    text = str(error)
-    return "No space left on device" in text or "Disk quota exceeded" in text
+def is_full_disk(error: BaseException | None) -> bool:
+    """Say whether an error, or what it came from, means that the disk is full.
+
+    The system has an error number for it; DuckDB, SQLite and dbt only say it.
+    """
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if any(words in str(error) for words in _DISK_FULL):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def require_space(where: Path, needed_bytes: int) -> None:

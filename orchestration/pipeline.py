@@ -5,16 +5,18 @@ Where nothing is new, neither Dagster nor dbt is imported: such a run costs less
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ingest.company import Company, Source
+from ingest.company import Company
 from ingest.errors import DeliveryRefused, GateRefused, SourceUnreachable, TradewindError
 from ingest.home import Home
-from ingest.landing import land
+from ingest.landing import land, manifest
+from orchestration import refused_rows
 from orchestration.alerts import TOLD, tell
 from orchestration.changes import built_from, is_outdated
+from orchestration.files import DiskFull, disk_full, full_disk_explained, is_full_disk
 from orchestration.lock import Owner, writer_lock
 from orchestration.versions import current_version
 
@@ -49,7 +51,7 @@ class RunResult:
     Attributes:
         run_id: Dagster's id; None where nothing was new.
         version: The version that readers see now; None before the first.
-        status: published, nothing_new or refused.
+        status: published, nothing_new, nothing_to_replay or refused.
         checks: How many checks were made.
         failed_checks: Those that failed and block, as `table: check`; empty unless refused.
         warnings: Checks that failed and do not block, and what loading noticed.
@@ -75,7 +77,7 @@ class RunResult:
 
     @property
     def exit_code(self) -> int:
-        """0 published or nothing new, 1 refused, 3 a source was unreachable."""
+        """0 published or nothing to do, 1 refused, 3 a source was unreachable."""
         if self.status == "refused":
             return GateRefused.exit_code
         return SourceUnreachable.exit_code if self.unreachable else 0
@@ -102,6 +104,7 @@ def run(
     home: Home,
     only: str | None = None,
     full_refresh: bool = False,
+    replay: bool = False,
     threads: int | None = None,
     memory_limit: str | None = None,
     progress: Progress | None = None,
@@ -116,31 +119,29 @@ def run(
         home: Where its state lives.
         only: Land and load this source only; None for all.
         full_refresh: Build every model anew, even where nothing is new.
+        replay: Load deliveries with quarantined rows anew, and whole, if there are any.
         threads, memory_limit: Limits for DuckDB; None leaves its own.
         progress: Called with a sentence when a stage begins.
 
     Raises:
         RunRefused: A check failed.
         DeliveryRefused: A delivery cannot be taken.
+        SourceUnreachable: Nothing was ever delivered, so there is nothing to publish.
         TradewindError: Something else that the message tells how to mend.
     """
     began = time.monotonic()
     say = progress or (lambda sentence: None)
-    with writer_lock(home, on_wait=lambda owner: say(_waiting(owner))):
-        say("Looking for new deliveries")
-        unreachable = _land(company, home, only)
-        built = built_from(company, home)
-        waiting = built.pending if only is None else {only} & set(built.pending)
-        if not (full_refresh or waiting or is_outdated(company, built)):
-            result = RunResult(None, current_version(home), "nothing_new", unreachable=unreachable)
-        else:
-            options = {
-                "only": only,
-                "full_refresh": full_refresh,
-                "threads": threads,
-                "memory_limit": memory_limit,
-            }
-            result = _execute(company, home, options, progress)
+    options = {
+        "only": only,
+        "full_refresh": full_refresh,
+        "replay": replay,
+        "threads": threads,
+        "memory_limit": memory_limit,
+    }
+    waiting = writer_lock(home, on_wait=lambda owner: say(_waiting(owner)))
+    with full_disk_explained(home.root), waiting:
+        result = _nothing_to_do(company, home, options, say)
+        result = result or _execute(company, home, options, progress)
     return replace(result, seconds=round(time.monotonic() - began, 3))
 
 
@@ -148,24 +149,40 @@ def _waiting(owner: Owner | None) -> str:
     return "Waiting for another run" + (f" (process {owner.pid})" if owner else "")
 
 
-def _land(company: Company, home: Home, only: str | None) -> dict[str, str]:
-    """Land what is new, so that what follows knows whether there is anything to do.
+def _nothing_to_do(
+    company: Company, home: Home, options: Mapping[str, Any], say: Progress
+) -> RunResult | None:
+    """Land what is new; the result of a run that has nothing to do, or None where it has."""
+    if options["replay"] and not refused_rows.count(home):
+        return RunResult(None, current_version(home), "nothing_to_replay")
+    say("Looking for new deliveries")
+    unreachable, refused = _land(company, home, options["only"])
+    built = built_from(company, home)
+    waiting = _chosen(options["only"], built.pending)
+    wanted = options["full_refresh"] or options["replay"]
+    if wanted or refused or waiting or is_outdated(company, built):
+        return None
+    return RunResult(None, current_version(home), "nothing_new", unreachable=unreachable)
+
+
+def _land(company: Company, home: Home, only: str | None) -> tuple[dict[str, str], list[str]]:
+    """Land what is new, and return the messages of unreachable sources and the names of refused.
 
     A refusal is left to the run itself, which finds it again and keeps a record of it.
     """
-    unreachable = {}
-    for source in _chosen(company, only):
+    unreachable, refused = {}, []
+    for name in _chosen(only, [source.name for source in company.sources]):
         try:
-            land(source, company, home)
+            land(company.source(name), company, home)
         except SourceUnreachable as error:
-            unreachable[source.name] = str(error)
+            unreachable[name] = str(error)
         except DeliveryRefused:
-            continue
-    return unreachable
+            refused.append(name)
+    return unreachable, refused
 
 
-def _chosen(company: Company, only: str | None) -> list[Source]:
-    return [company.source(only)] if only else list(company.sources)
+def _chosen(only: str | None, names: Iterable[str]) -> list[str]:
+    return [name for name in names if only in (None, name)]
 
 
 def _execute(
@@ -217,6 +234,7 @@ def _result(
         for one in workspace.notes.get("loaded", [])
     ]
     noticed = [f"{one.source}: {warning}" for one in loaded for warning in one.warnings]
+    noticed += [f"{name}: no file lies where its `path:` points" for name in _empty(workspace)]
     warned = [one for one in results if not one.is_passed and not one.blocks]
     return RunResult(
         run_id=workspace.run_id,
@@ -232,6 +250,17 @@ def _result(
     )
 
 
+def _empty(workspace: "Workspace") -> list[str]:
+    """Names of the sources that were reached and never had a file."""
+    return [
+        source.name
+        for source in workspace.company.sources
+        if source.name not in workspace.notes.get("unreachable", {})
+        and workspace.only in (None, source.name)
+        and not manifest(workspace.home, source.name)
+    ]
+
+
 def _failed(company: Company, workspace: "Workspace | None", outcome: Any) -> BaseException:
     """The error that the run ended with, in our words where it is one of ours."""
     if workspace is None:
@@ -240,8 +269,10 @@ def _failed(company: Company, workspace: "Workspace | None", outcome: Any) -> Ba
             next_step="see the run in `tradewind ui`, or its log above",
         )
     errors = workspace.notes.get("errors", [])
-    error = next(filter(None, map(_ours, errors)), None) or _refusal(workspace)
-    error = error or (errors[0] if errors else _unexplained(workspace))
+    error: BaseException | None = next(filter(None, map(_ours, errors)), None)
+    if not isinstance(error, DiskFull) and any(map(is_full_disk, errors)):
+        error = disk_full(workspace.home.root)
+    error = error or _refusal(workspace) or (errors[0] if errors else _unexplained(workspace))
     tell(company, workspace.home, JOB, workspace.run_id, str(error))
     return error
 
@@ -270,8 +301,11 @@ def _refusal(workspace: "Workspace") -> RunRefused | None:
 
 
 def _described(check: "CheckResult") -> str:
-    sample = f"\n    such as {dict(check.sample[0])}" if check.sample else ""
-    return f"  {check.table}: {check.name}: {check.observed}; expected {check.expected}{sample}"
+    name = check.name.removeprefix(check.table.partition(".")[2] + ".")
+    row = check.sample[0] if check.sample else {}
+    shown = ", ".join(f"{column} {value}" for column, value in row.items())
+    sample = f"\n    such as {shown}" if shown else ""
+    return f"  {check.table}: {name}: {check.observed}; expected {check.expected}{sample}"
 
 
 def _unexplained(workspace: "Workspace") -> TradewindError:

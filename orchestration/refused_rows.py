@@ -4,11 +4,16 @@ Read from a published version; both kinds have the same columns.
 """
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 import duckdb
+
+from ingest.home import Home
+from orchestration import versions
+from orchestration.candidate import connect_read_only
 
 _TABLES = ("quarantine.rows", "quarantine.without_rate")
 
@@ -40,6 +45,14 @@ def groups(connection: duckdb.DuckDBPyConnection) -> list[Group]:
         """
     ).fetchall()
     return [Group(*row) for row in rows]
+
+
+def count(home: Home) -> int:
+    """Return how many rows are set aside in the current version; 0 where nothing is published."""
+    if versions.current_version(home) is None:
+        return 0
+    with closing(connect_read_only(versions.resolve(home))) as connection:
+        return sum(group.rows for group in groups(connection))
 
 
 def rows(

@@ -22,6 +22,9 @@ RUN_CONFIG_SCHEMA = {
     "only": dg.Field(
         dg.Noneable(str), default_value=None, description="Land and load this source only."
     ),
+    "replay": dg.Field(
+        bool, default_value=False, description="Load deliveries with quarantined rows anew."
+    ),
     "threads": dg.Field(dg.Noneable(int), default_value=None, description="DuckDB's threads."),
     "memory_limit": dg.Field(
         dg.Noneable(str), default_value=None, description="DuckDB's memory limit, such as 4GB."

@@ -35,6 +35,7 @@ class Workspace:
         run_id: Dagster's id of the run; the candidate's folder carries it.
         full_refresh: Build every model anew, incremental ones included.
         only: The one source to land and load, if the run is limited to it.
+        replay: Load deliveries with quarantined rows anew.
         threads, memory_limit: Limits for DuckDB; None leaves its own.
         progress: Called with a short sentence when a stage begins.
         notes: What the steps leave for the summary of the run, by topic.
@@ -46,6 +47,7 @@ class Workspace:
     run_id: str
     full_refresh: bool = False
     only: str | None = None
+    replay: bool = False
     threads: int | None = None
     memory_limit: str | None = None
     progress: Progress | None = None

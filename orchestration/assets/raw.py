@@ -9,10 +9,11 @@ from typing import Any
 
 import dagster as dg
 
+from ingest import quarantine
 from ingest.company import Company
 from ingest.load import LoadResult, load_source
 from ingest.specification import ENTITIES
-from orchestration.assets.sources import STEWARDS, owners_of, source_key
+from orchestration.assets.sources import STEWARDS, owners_of, require_deliveries, source_key
 from orchestration.preview import describe
 from orchestration.workspace import Workspace
 
@@ -52,14 +53,18 @@ def load(workspace: Workspace, entities: Iterable[str]) -> Iterator[LoadResult]:
     """Load what is landed and pending of the sources of some entities into the candidate.
 
     Raises:
+        SourceUnreachable: nothing was ever delivered, so there is nothing to publish.
         DeliveryRefused: a delivery cannot be taken; nothing of its source was changed.
     """
     wanted = set(entities)
+    require_deliveries(workspace)
     for source in workspace.company.sources:
         if source.entity not in wanted or workspace.only not in (None, source.name):
             continue
         workspace.say(f"Loading {source.name}")
         with workspace.connect() as connection:
+            if workspace.replay:
+                quarantine.load_again(connection, source)
             result = load_source(
                 connection, source, workspace.company, workspace.home, workspace.run_id
             )

@@ -5,6 +5,8 @@ import dagster as dg
 from ingest.company import Company, Source
 from ingest.errors import SourceUnreachable
 from ingest.landing import land, manifest
+from ingest.remote import is_remote
+from orchestration.versions import current_version
 from orchestration.workspace import Workspace
 
 REACHED = "source_is_reached"
@@ -61,7 +63,7 @@ def _land(context: dg.AssetExecutionContext, workspace: Workspace, source: Sourc
     try:
         new = land(source, workspace.company, workspace.home)
     except SourceUnreachable as error:
-        if context.retry_number < _ATTEMPTS_AGAIN:
+        if _is_worth_another_attempt(source) and context.retry_number < _ATTEMPTS_AGAIN:
             raise dg.RetryRequested(_ATTEMPTS_AGAIN, _SECONDS_BETWEEN) from error
         context.log.error(str(error))
         workspace.notes.setdefault("unreachable", {})[source.name] = error
@@ -70,6 +72,36 @@ def _land(context: dg.AssetExecutionContext, workspace: Workspace, source: Sourc
         return
     yield _landed(workspace, source, new=len(new))
     yield _reached(source, None)
+
+
+def _is_worth_another_attempt(source: Source) -> bool:
+    """A server may answer in a moment; a file that is not there does not come by itself."""
+    return any(is_remote(path) for path in source.paths)
+
+
+def require_deliveries(workspace: Workspace) -> None:
+    """Refuse to publish a first version of nothing.
+
+    Raises:
+        SourceUnreachable: nothing was ever delivered; with what is wrong at each source.
+    """
+    home, sources = workspace.home, workspace.company.sources
+    if current_version(home) or any(manifest(home, source.name) for source in sources):
+        return
+    errors = workspace.notes.get("unreachable", {})
+    found = [
+        f"  {source.name}: "
+        + (errors[source.name].what if source.name in errors else "no file lies at its `path:`")
+        for source in sources
+        if workspace.only in (None, source.name)
+    ]
+    raise SourceUnreachable(
+        what="no source delivered anything; nothing was published\n" + "\n".join(found),
+        where=str(workspace.company.path),
+        expected="at least one source that can be reached and has files",
+        next_step="put the files there, correct `path:` of the sources, or see that the server "
+        "answers; `tradewind doctor` examines each of them; then run again",
+    )
 
 
 def _landed(workspace: Workspace, source: Source, new: int) -> dg.MaterializeResult:  # type: ignore[type-arg]

@@ -8,7 +8,6 @@ import click
 
 from orchestration.cli.place import Place, as_json, at_place
 from orchestration.cli.show import exact_json, print_table
-from orchestration.versions import current_version
 
 _SHOWN = 20
 
@@ -70,25 +69,17 @@ def _show_rows(found: list[dict[str, Any]], everything: bool) -> None:
 def replay(place: Place, as_json: bool) -> None:
     """Load rows in quarantine again, after their cause was mended (a mapping, a rate).
 
-    Deliveries whose mapping changed are loaded anew whole, and lines that lacked a rate are
+    Deliveries with rows in quarantine are loaded anew, and whole, and lines that lacked a rate are
     converted, so the result is that of a clean load. It is judged and published like any run.
     """
     from orchestration.cli.running import run_and_report
+    from orchestration.refused_rows import count
 
-    before = _count(place)
-    result = run_and_report(place, as_json)
-    if not as_json:
-        click.echo(f"Rows in quarantine: {before:,} before, {_count(place):,} now.", err=True)
+    before = count(place.home)
+    result = run_and_report(place, as_json, replay=True)
+    if before and not as_json:
+        click.echo(f"Rows in quarantine: {before:,} before, {count(place.home):,} now.", err=True)
     raise click.exceptions.Exit(result.exit_code)
-
-
-def _count(place: Place) -> int:
-    from orchestration.refused_rows import groups
-
-    if current_version(place.home) is None:
-        return 0
-    with closing(place.connect()) as connection:
-        return sum(group.rows for group in groups(connection))
 
 
 COMMANDS = (quarantine,)

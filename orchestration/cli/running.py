@@ -110,6 +110,9 @@ def _quarantined(place: Place) -> list[dict[str, Any]]:
 
 def _summarise(place: Place, result: "RunResult") -> None:
     """Say what was published, the headline figures, what was set aside, and what to do next."""
+    if result.status == "nothing_to_replay":
+        click.echo(_nothing_to_replay(place, result))
+        return
     if result.status == "nothing_new":
         click.echo(f"Nothing is new: version {result.version or 'none'} stands.")
     else:
@@ -127,6 +130,12 @@ def _summarise(place: Place, result: "RunResult") -> None:
         click.echo(f"{click.style('Not reached:', fg='red')} {name}: {message}", err=True)
     if result.version is not None:
         _show_next(place)
+
+
+def _nothing_to_replay(place: Place, result: "RunResult") -> str:
+    if result.version is None:
+        return f"Nothing is published yet, so nothing is in quarantine: `{_program()} run` first."
+    return f"Nothing is in quarantine, so there is nothing to replay: {result.version} stands."
 
 
 def _show_next(place: Place) -> None:

@@ -162,18 +162,24 @@ def _as_check(frame: Frame, result: Any) -> CheckResult:
     wanted = next((each for each in frame.ranges if each.column == check), None)
     found = result.result
     failing = int(found.get("unexpected_count") or 0) if wanted else int(not result.success)
-    observed = found.get("partial_unexpected_list") or found.get("observed_value", "as expected")
     return CheckResult(
         name=f"{frame.suite}.{check}",
         table=frame.table,
         kind="great_expectations",
         is_passed=bool(result.success),
         severity=wanted.severity if wanted else "error",
-        observed=str(observed),
+        observed=_observed(found),
         expected=wanted.meaning if wanted else "at least one row is measured",
         failing_rows=failing,
         sample=_failing(frame, found),
     )
+
+
+def _observed(found: Mapping[str, Any]) -> str:
+    unexpected = found.get("partial_unexpected_list")
+    if unexpected:
+        return ", ".join(map(str, unexpected))
+    return str(found.get("observed_value", "as expected"))
 
 
 def _failing(frame: Frame, found: Mapping[str, Any]) -> list[dict[str, Any]]:

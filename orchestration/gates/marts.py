@@ -31,6 +31,22 @@ _KEYS = frozenset(
     | {"product_id", "customer_id"}
 )
 _LARGEST_TOTAL = 1e15
+_SHARE_OF = {
+    "value_share_pct": ("own_value_home", "value_home", "market_value_home"),
+    "volume_share_pct": ("own_units", "units", "market_units"),
+}
+_SHARE_CURRENCIES = (
+    "(select reporting_currency from raw.company) as reporting_currency",
+    "(select string_agg(distinct currency, ', ') from raw.sales where _superseded_by is null "
+    "and sales.market = mart.market) as sales_delivered_in",
+    "(select string_agg(distinct currency, ', ') from raw.market_sales as figures "
+    "where _superseded_by is null and figures.market = mart.market "
+    "and lower(trim(figures.category)) = lower(trim(mart.category))) as market_delivered_in",
+)
+_SHARE_ABOVE = (
+    "; check whether the two sides are in the currency and the unit (thousands, packs) that their "
+    "mapping says, and whether the market's figure covers all products of the category"
+)
 _COLUMNS = """
 select table_name, column_name, data_type
 from information_schema.columns
@@ -136,9 +152,21 @@ def _measures(mart: str, columns: Sequence[tuple[str, str]]) -> dict[str, tuple[
         totals = ", ".join(f"coalesce(abs(sum({name})), 0)" for name in amounts)
         within = Range("largest_total", 0, _LARGEST_TOTAL, f"totals of {', '.join(amounts)}")
         found["largest_total"] = (f"greatest({totals})", within)
-    for name, _ in columns:
-        found.update(_of_column(name, f"select {', '.join([*keys, name])} from {SCHEMA}.{mart}"))
+    names = [name for name, _ in columns]
+    for name in names:
+        shown = ", ".join([*keys, *_parts(name, names), name, *_currencies(name, keys)])
+        found.update(_of_column(name, f"select {shown} from {SCHEMA}.{mart} as mart"))
     return found
+
+
+def _parts(name: str, names: Sequence[str]) -> list[str]:
+    """The columns that a share is the quotient of: what a failing row shows beside it."""
+    return [part for part in _SHARE_OF.get(name, ()) if part in names]
+
+
+def _currencies(name: str, keys: Sequence[str]) -> tuple[str, ...]:
+    """What a share of value is in, and what its two sides were delivered in."""
+    return _SHARE_CURRENCIES if name == "value_share_pct" and "category" in keys else ()
 
 
 def _keys(columns: Sequence[tuple[str, str]]) -> list[str]:
@@ -158,7 +186,7 @@ def _of_column(name: str, rows: str) -> dict[str, tuple[str, Range]]:
                 most,
                 None,
                 100.000001,
-                f"{name} at most 100",
+                f"{name} at most 100" + (_SHARE_ABOVE if name in _SHARE_OF else ""),
                 failing=f"{rows} where {name} > 100.000001 order by {name} desc",
             ),
         )
