@@ -16,12 +16,12 @@ from typing import Literal
 
 import duckdb
 
-from ingest.company import Company, Source
+from ingest.company import Company, Layout, Source
 from ingest.errors import DeliveryRefused
 from ingest.expressions import TEXT, BoundMapping, Marks, cast_sql, compile_mapping
 from ingest.home import Home
 from ingest.landing import Delivery, PendingFile, delivery_id, find_files, manifest, scan
-from ingest.layouts import choose_layout, layout_name, layouts
+from ingest.layouts import choose_layout, layout_name, layouts, nearest_layout
 from ingest.readers import Group, group_parts, open_parts, with_one_line_ending, work_folder
 from ingest.refusals import write_json
 from ingest.remote import is_remote
@@ -154,6 +154,20 @@ class Use:
         return cls(frozenset(read), frozenset(typed))
 
 
+class ColumnsChanged(DeliveryRefused):
+    """No layout fits a file, and the accepted columns tell why.
+
+    Attributes:
+        changes: How the file differs from what was accepted of the nearest layout.
+    """
+
+    def __init__(self, refusal: DeliveryRefused, changes: Sequence[Change]) -> None:
+        evident = "".join(f"; {change}" for change in changes if change.fails)
+        parts = (refusal.where, refusal.expected, refusal.next_step)
+        super().__init__(refusal.what + evident, *parts)
+        self.changes = tuple(changes)
+
+
 def check(source: Source, company: Company, home: Home) -> DriftReport:
     """Hold the files that a source shows now against its accepted schema. Changes nothing.
 
@@ -169,6 +183,9 @@ def check(source: Source, company: Company, home: Home) -> DriftReport:
             seen.append(shown)
             known = accepted(home, source, name)
             changes += compare(source, known, schema, use, shown, name)
+    except ColumnsChanged as refusal:
+        changes += refusal.changes
+        error = str(refusal)
     except DeliveryRefused as refusal:
         error = str(refusal)
     unique = {(c.what, c.column, c.after, c.layout): c for c in changes}
@@ -201,6 +218,32 @@ def record(source: Source, home: Home, schemas: Mapping[str, Schema]) -> None:
 def accepted(home: Home, source: Source, layout: str) -> Schema | None:
     """The accepted schema of a layout; None before the first load."""
     return _stored(home, source).get(layout)
+
+
+def fitting_layout(
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    company: Company,
+    home: Home,
+    group: Group,
+) -> Layout:
+    """The layout that fits a group.
+
+    Raises:
+        DeliveryRefused: None fits; it says which columns are new, missing or renamed if it can.
+        CompanyFileError: An expression cannot be read.
+    """
+    shown = group.parts[0].name
+    try:
+        return choose_layout(source, company, group.columns, shown)
+    except DeliveryRefused as refusal:
+        layout, missing = nearest_layout(source, company, group.columns)
+        name = layout_name(source, layout)
+        use = Use(frozenset(column.lower() for column in missing), frozenset())
+        schema = infer(connection, source, group)
+        known = accepted(home, source, name)
+        changes = compare(source, known, schema, use, shown, name)
+        raise ColumnsChanged(refusal, changes) from refusal
 
 
 def enforce(
@@ -381,7 +424,7 @@ def _present(
             parts = open_parts(connection, source, deliveries, home, folder)
             for group in group_parts(source, parts):
                 shown = group.parts[0].name
-                layout = choose_layout(source, company, group.columns, shown)
+                layout = fitting_layout(connection, source, company, home, group)
                 entity = ENTITIES[source.entity]
                 mapping = compile_mapping(source, layout.columns, group.columns, entity, company)
                 schema = _infer_readable(connection, source, group, folder)

@@ -44,22 +44,36 @@ def choose_layout(
         DeliveryRefused: None fits; the nearest one is shown with what differs.
         CompanyFileError: An expression cannot be read.
     """
-    missing = {}
-    for number, layout in enumerate(layouts(source)):
-        missing[number] = _missing(source, company, layout, columns)
-        if not missing[number]:
-            return layout
-    nearest = min(missing, key=lambda number: len(missing[number]))
-    refusal = missing_error(source, missing[nearest], columns, shown)
-    if len(missing) == 1:
+    layout, missing = nearest_layout(source, company, columns)
+    if not missing:
+        return layout
+    refusal = missing_error(source, missing, columns, shown)
+    if len(layouts(source)) == 1:
         raise refusal
-    name = layout_name(source, layouts(source)[nearest])
+    name = layout_name(source, layout)
     raise DeliveryRefused(
         f"no layout fits; the nearest is {name}: {refusal.what}",
         refusal.where,
         refusal.expected,
         "add a layout for this shape to the company file, or correct the nearest one",
     )
+
+
+def nearest_layout(
+    source: Source, company: Company, columns: Sequence[SourceColumn]
+) -> tuple[Layout, list[str]]:
+    """The first layout of which a file lacks the fewest columns, and those that it lacks.
+
+    Raises:
+        CompanyFileError: An expression cannot be read.
+    """
+    lacking = []
+    for layout in layouts(source):
+        missing = _missing(source, company, layout, columns)
+        if not missing:
+            return layout, missing
+        lacking.append((layout, missing))
+    return min(lacking, key=lambda item: len(item[1]))
 
 
 def _missing(

@@ -29,7 +29,7 @@ from ingest.errors import DeliveryRefused
 from ingest.expressions import compile_mapping
 from ingest.home import Home
 from ingest.landing import Delivery, Progress, manifest, natural_key
-from ingest.layouts import choose_layout, layout_name
+from ingest.layouts import layout_name
 from ingest.readers import Group, group_parts, open_parts, with_one_line_ending, work_folder
 from ingest.specification import ENTITIES
 from ingest.sql import Value, filled, literal, quoted
@@ -331,7 +331,7 @@ class _Loader:
 
     def _stage(self, group: Group, warnings: list[str]) -> Stage:
         shown = group.parts[0].name
-        layout = choose_layout(self.source, self.company, group.columns, shown)
+        layout = drift.fitting_layout(self.connection, self.source, self.company, self.home, group)
         name = layout_name(self.source, layout)
         mapping = compile_mapping(
             self.source, layout.columns, group.columns, ENTITIES[self.source.entity], self.company

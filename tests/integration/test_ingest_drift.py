@@ -53,7 +53,20 @@ def test_a_missing_column_that_is_used_fails(bench: Bench) -> None:
     assert report.fails
     assert report.error is not None
     assert "'price'" in report.error
+    (change,) = report.missing
+    assert (change.column, change.fails) == ("price", True)
     with pytest.raises(DeliveryRefused, match="missing column: 'price'"):
+        bench.run()
+
+
+def test_a_used_column_that_has_another_name_is_told_from_a_missing_one(bench: Bench) -> None:
+    bench.put("2.csv", line("3") + ",note", header=f"{HEADER},remark".replace("price", "amount"))
+    report = _report(bench)
+    (change,) = report.changes
+    assert (change.what, change.before, change.after, change.fails) == (
+        "renamed", "price", "amount", True,
+    )  # fmt: skip
+    with pytest.raises(DeliveryRefused, match="column 'price' renamed to 'amount'"):
         bench.run()
 
 
