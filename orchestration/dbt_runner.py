@@ -5,7 +5,7 @@ Importing this module costs nothing; dbt (3 s of CPU) is imported when it is fir
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -147,8 +147,15 @@ def build(
     return Built([_node_result(result) for result in outcome.result.results], events)
 
 
-def compile_models(home: Home, project: Path = PROJECT) -> dict[str, str]:
+def compile_models(
+    home: Home, project: Path = PROJECT, kinds: Collection[str] = ("model",)
+) -> dict[str, str]:
     """Return every model's SQL for a full build, by dbt's id; no warehouse is opened.
+
+    Args:
+        home: Where the manifest and dbt's files are kept.
+        project: The dbt project.
+        kinds: dbt's types of what is compiled: `model`, `test`.
 
     Raises:
         ModelsFailed: a model cannot be compiled; the message is dbt's.
@@ -173,7 +180,7 @@ def compile_models(home: Home, project: Path = PROJECT) -> dict[str, str]:
     return {
         result.node.unique_id: result.node.compiled_code
         for result in outcome.result.results
-        if result.node.resource_type == "model"
+        if result.node.resource_type in kinds
     }
 
 

@@ -17,6 +17,7 @@ import yaml
 
 from ingest.errors import TradewindError
 from ingest.home import Home
+from ingest.sql import literal
 from orchestration import versions
 from orchestration.candidate import connect_memory, lock_down, quoted
 from orchestration.fingerprints import code_fingerprint
@@ -203,7 +204,9 @@ class Explainer:
     def _ambiguous(
         self, table: str, where: str, keys: Sequence[str], rows: Sequence[Mapping[str, Any]]
     ) -> CannotExplain:
-        found = "; ".join(" and ".join(f"{key} = '{row[key]}'" for key in keys) for row in rows[:5])
+        found = "; ".join(
+            " and ".join(f"{key} = {literal(str(row[key]))}" for key in keys) for row in rows[:5]
+        )
         what = "no row fits" if not rows else "more than one row fits"
         return CannotExplain(
             what=f"{what} {where!r}" + (f", such as: {found}" if rows else ""),

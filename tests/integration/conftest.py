@@ -10,6 +10,7 @@ import pytest
 
 from ingest.company import Company, load_company
 from ingest.home import Home
+from tests.integration.small import SmallCompany
 
 TINY = """\
 company: Tiny
@@ -113,3 +114,11 @@ def make_tiny(parsed_project: Path) -> Callable[[Path], Tiny]:
 def tiny(tmp_path: Path, make_tiny: Callable[[Path], Tiny]) -> Tiny:
     """The tiny company in a folder of the test's own."""
     return make_tiny(tmp_path)
+
+
+@pytest.fixture
+def small(tmp_path: Path, parsed_project: Path) -> SmallCompany:
+    """A company without rows; the compiled models are shared by the session."""
+    home = Home(tmp_path)
+    home.dbt.symlink_to(parsed_project)
+    return SmallCompany(home)

@@ -14,7 +14,7 @@ from ingest.raw_tables import hold
 from orchestration.dbt_runner import NodeResult
 from orchestration.gates import deliveries, marts, reconciliation, row_rules
 from orchestration.gates.dbt_tests import judge_tests
-from orchestration.gates.expectations import Session
+from orchestration.gates.expectations import Frame, Range, Session
 from orchestration.gates.judgement import completeness
 from orchestration.gates.results import CheckResult, of_run, prepare_audit, record
 from tests.integration.conftest import TINY
@@ -199,6 +199,12 @@ def test_delivery_suites_know_the_usual(
     results = Session().judge(frames)
     assert _failed(results) == caught
     assert all(one.blocks and one.sample for one in results if not one.is_passed)
+
+
+def test_a_suite_that_measured_nothing_fails() -> None:
+    nothing = Frame("suite", "marts.m", "mart", [], [Range("row_count", 0, None, "any number")])
+    results = Session().judge([nothing])
+    assert [one.name for one in results if one.blocks] == ["suite.is_measured"]
 
 
 def test_an_empty_or_late_delivery_warns(

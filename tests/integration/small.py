@@ -1,0 +1,91 @@
+"""A company of a few rows, whose tables are made in a second: loaded by `ingest`, its models run as
+compiled SQL, without Dagster and dbt. What it makes is what a full build makes."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from ingest.company import load_company
+from ingest.home import Home
+from ingest.landing import land
+from ingest.load import load_source, prepare
+from orchestration.gates.results import prepare_audit
+from orchestration.replay import Model, project_models
+
+SEEDS = Path(__file__).parents[2] / "dbt_project" / "seeds"
+SETTINGS = {"company": "Small", "home_market": "GB", "reporting_currency": "GBP"}
+
+
+@dataclass
+class SmallCompany:
+    """The rows of a company by entity, and its settings."""
+
+    home: Home
+    settings: dict[str, Any] = field(default_factory=dict)
+    rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def has(self, entity: str, *rows: Mapping[str, Any], **same: Any) -> "SmallCompany":
+        """Add rows of an entity; `same` is what they have in common."""
+        self.rows.setdefault(entity, []).extend({**same, **row} for row in rows)
+        return self
+
+    def build(self) -> duckdb.DuckDBPyConnection:
+        """Load the rows and make every table; return a connection to the warehouse."""
+        self.home.versions.mkdir(parents=True, exist_ok=True)
+        connection = duckdb.connect(str(self.home.versions / "20240101T000000000000.duckdb"))
+        self._load(connection)
+        connection.execute(
+            "create schema if not exists intermediate; create table intermediate.countries as "
+            f"from read_csv('{SEEDS / 'countries.csv'}', all_varchar = true, nullstr = '?')"
+        )
+        models = project_models(self.home)
+        made: set[str] = set()
+        for name in models:
+            _make(connection, models, name, made)
+        return connection
+
+    def publish(self) -> Home:
+        """Build, close, and let readers see it."""
+        self.build().close()
+        (version,) = self.home.versions.glob("*.duckdb")
+        self.home.warehouse.symlink_to(version)
+        return self.home
+
+    def _load(self, connection: duckdb.DuckDBPyConnection) -> None:
+        folder = self.home.root / "company"
+        folder.mkdir()
+        sources = []
+        for entity, rows in self.rows.items():
+            lines = (json.dumps(row, default=str) for row in rows)
+            (folder / f"{entity}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+            columns = {name: name for row in rows for name in row}
+            sources.append({"name": entity, "entity": entity, "kind": "file", "columns": columns,
+                            "path": f"{entity}.jsonl"})  # fmt: skip
+        file = folder / "company.yml"
+        # JSON is YAML
+        file.write_text(json.dumps({**SETTINGS, **self.settings, "sources": sources}), "utf-8")
+        company = load_company(file)
+        prepare(connection, company)
+        prepare_audit(connection)
+        for source in company.sources:
+            land(source, company, self.home)
+            load_source(connection, source, company, self.home, "run-1")
+
+
+def _make(
+    connection: duckdb.DuckDBPyConnection, models: Mapping[str, Model], name: str, made: set[str]
+) -> None:
+    if name in made:
+        return
+    made.add(name)
+    model = models[name]
+    for parent in model.depends_on:
+        _make(connection, models, parent, made)
+    if model.sql is not None:
+        connection.execute(f"create schema if not exists {name.partition('.')[0]}")
+        kind = "view" if name.startswith("staging.") else "table"
+        connection.execute(f"create {kind} {name} as {model.sql}")
