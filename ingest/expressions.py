@@ -31,6 +31,7 @@ from ingest.yaml_marks import read
 TEXT = "VARCHAR"
 _VARIANTS = (TEXT, "DOUBLE", "TIMESTAMP")
 _MAX_TRIES = 400
+_LOOK_ALIKES = (" \u00a0\u2009\u202f", "'\u2019`")
 _COUNTRY = "country_code"
 _PLAIN_NAME = re.compile(r"[^\W\d][\w .#%/-]*")
 _FORBIDDEN_CLASSES = {
@@ -248,17 +249,23 @@ def _number_sql(sql: str, marks: Marks) -> str:
     """
     if marks.decimal == "." and not marks.thousands:
         return sql
-    decimal, thousands = f"\\x{{{ord(marks.decimal):x}}}", marks.thousands
+    decimal, thousands = f"\\x{{{ord(marks.decimal):x}}}", _alike(marks.thousands)
     plain = rf"\s*[-+]?[0-9]*({decimal}[0-9]*)?([eE][-+]?[0-9]+)?\s*"
     pattern = plain
     if thousands:
-        grouped = rf"\s*[-+]?[0-9]{{1,3}}(\x{{{ord(thousands):x}}}[0-9]{{3}})+({decimal}[0-9]*)?\s*"
+        mark = "".join(f"\\x{{{ord(character):x}}}" for character in thousands)
+        grouped = rf"\s*[-+]?[0-9]{{1,3}}([{mark}][0-9]{{3}})+({decimal}[0-9]*)?\s*"
         pattern = f"({plain}|{grouped})"
-    bare = f"replace({sql}, {literal(thousands)}, '')" if thousands else sql
+    bare = f"translate({sql}, {literal(thousands)}, '')" if thousands else sql
     return (
         f"(case when regexp_full_match({sql}, {literal(pattern)}) "
         f"then replace({bare}, {literal(marks.decimal)}, '.') end)"
     )
+
+
+def _alike(mark: str | None) -> str:
+    """All characters that look like a thousands mark: no one can tell one space from another."""
+    return next((marks for marks in _LOOK_ALIKES if mark and mark in marks), mark or "")
 
 
 # ---------------------------------------------------------------- taking expressions apart
@@ -643,7 +650,8 @@ def missing_error(
         "missing column: " + ", ".join(parts),
         f"source {source.name}" + (f": {shown}" if shown else ""),
         f"the columns that the company file reads; the file has {', '.join(known)}",
-        "correct the name in the company file, or ask for the export as it was",
+        "correct the name in the company file, or ask for the export as it was; a text that is "
+        f"the same in every row stands in quotes: \"'{names[0]}'\"",
     )
 
 

@@ -63,6 +63,7 @@ _EXPECTED = {
     "DATE": "a date",
     "BOOLEAN": "true or false",
 }
+_TOO_LARGE = " with at most 14 digits before the decimal mark"
 _KEY_TYPE = "tradewind_country_key_type"
 _CODES_VARIABLE = "tradewind_country_codes"
 _numbers = count()
@@ -472,7 +473,9 @@ class _Query:
                 yield (
                     rule,
                     self._no_cast(text, variant.column.type, quoted(variant.alias)),
-                    self._shown(mapped.name, variant.column.name, text, variant.type),
+                    self._shown(
+                        mapped.name, variant.column.name, text, variant.column.type, variant.type
+                    ),
                 )
         if mapped.can_fail:
             yield (
@@ -485,7 +488,7 @@ class _Query:
             yield (
                 rule,
                 self._no_cast(result, mapped.type, quoted(mapped.name)),
-                self._shown(mapped.name, mapped.text, result, column.type),
+                self._shown(mapped.name, mapped.text, result, mapped.type, column.type),
             )
 
     def _unreadable(self, name: str) -> str:
@@ -500,7 +503,7 @@ class _Query:
         blank = f" and trim({value}) <> ''" if value_type == TEXT else ""
         return f"({cast} is null and {value} is not null{blank})"
 
-    def _shown(self, name: str, text: str, value: str, expected: str) -> str:
+    def _shown(self, name: str, text: str, value: str, value_type: str, expected: str) -> str:
         """SQL of a sentence that names the column, its value and what was expected."""
         kind = _EXPECTED.get(expected, "a number" if expected.startswith("DECIMAL") else expected)
         if self.marks.date_formats and expected in ("DATE", "TIMESTAMP"):
@@ -508,6 +511,9 @@ class _Query:
         if kind == "a number" and (self.marks.decimal, self.marks.thousands) != (".", None):
             kind += f" with the decimal mark {self.marks.decimal}"
         before, after = literal(f"{name}: {text} is '"), literal(f"', expected {kind}")
+        if expected.startswith("DECIMAL"):
+            number = cast_sql(value, value_type, "DOUBLE", self.marks)
+            after += f" || case when isfinite({number}) then {literal(_TOO_LARGE)} else '' end"
         return f"{before} || left(cast({value} as varchar), 200) || {after}"
 
     def _rule(self) -> str:

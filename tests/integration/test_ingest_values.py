@@ -140,3 +140,30 @@ def test_the_profile_is_the_same_one_by_one_and_at_once(
     at_once.run()
     profile = "select * from audit.delivery_profiles order by all"
     assert one_by_one.rows(profile) == at_once.rows(profile)
+
+
+def test_an_amount_beyond_its_type_is_quarantined_with_that_reason(tmp_path: Path) -> None:
+    columns = "product_id: id\nname: id\nunit_cost: cost\ncurrency: \"'EUR'\"\n"
+    bench = Bench.of(tmp_path, "quarantine_limit_pct: 100", columns, entity="products")
+    bench.put("a.csv", "a,123456789012345", "b,1e400", "c,dear", header="id,cost")
+    bench.run()
+    reasons = [row[0] for row in bench.rows("select reason from quarantine.rows order by 1")]
+    assert reasons == [
+        "unit_cost: cost is '123456789012345', expected a number with at most 14 digits before "
+        "the decimal mark",
+        "unit_cost: cost is '1e400', expected a number",
+        "unit_cost: cost is 'dear', expected a number",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mark", "written"),
+    [(" ", "1\u202f234,5"), (" ", "1\u00a0234,5"), (" ", "1 234,5"), ("\u00a0", "1 234,5"),
+     ("''", "1\u2019234,5"), (".", "1.234,5")],
+)  # fmt: skip
+def test_thousands_marks_that_look_alike_are_one(tmp_path: Path, mark: str, written: str) -> None:
+    bench = Bench.of(tmp_path, f"decimal: ','\ndelimiter: ';'\nthousands: '{mark}'")
+    bench.put("a.csv", line(price="PRICE").replace(",", ";").replace("PRICE", written),
+              header=HEADER.replace(",", ";"))  # fmt: skip
+    bench.run()
+    assert float(bench.value("select unit_price from raw.sales")) == 1234.5
