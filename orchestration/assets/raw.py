@@ -13,6 +13,7 @@ from ingest import quarantine
 from ingest.company import Company
 from ingest.load import LoadResult, load_source
 from ingest.specification import ENTITIES
+from orchestration import early_imports
 from orchestration.assets.sources import STEWARDS, owners_of, require_deliveries, source_key
 from orchestration.preview import describe
 from orchestration.workspace import Workspace
@@ -58,6 +59,7 @@ def load(workspace: Workspace, entities: Iterable[str]) -> Iterator[LoadResult]:
     """
     wanted = set(entities)
     require_deliveries(workspace)
+    early_imports.start()
     for source in workspace.company.sources:
         if source.entity not in wanted or workspace.only not in (None, source.name):
             continue
