@@ -51,9 +51,7 @@ def hold(connection: duckdb.DuckDBPyConnection, entity: str, names: Iterable[str
 def columns(connection: duckdb.DuckDBPyConnection, entity: str) -> list[str]:
     """The canonical columns of an entity that its table holds."""
     rows = connection.execute(
-        "select column_name from duckdb_columns() where database_name = current_database() "
-        "and schema_name = 'stored' and table_name = ? order by column_index",
-        [entity],
+        f"select name from pragma_table_info({literal(stored(entity))})"
     ).fetchall()
     return [name for (name,) in rows if name not in LINEAGE_COLUMNS]
 

@@ -23,7 +23,7 @@ final as (
     select
         ---------- ids
         order_id,
-        coalesce(line_id, cast(_row_number as {{ dbt.type_string() }})) as line_id,
+        line_id,
         product_id,
         customer_id,
         promotion_id,
