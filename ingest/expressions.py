@@ -643,15 +643,17 @@ def missing_error(
     """The refusal of a file without columns that are needed, with the nearest names."""
     known = [column.name for column in available]
     parts = []
+    constant = ""
     for name in names:
         close = get_close_matches(name, known, 1, 0.5)
+        if not close and name.isalnum():
+            constant = f"; a text that is the same in every row stands in quotes: \"'{name}'\""
         parts.append(f"{name!r} (the nearest is {close[0]!r})" if close else repr(name))
     return DeliveryRefused(
         "missing column: " + ", ".join(parts),
         f"source {source.name}" + (f": {shown}" if shown else ""),
         f"the columns that the company file reads; the file has {', '.join(known)}",
-        "correct the name in the company file, or ask for the export as it was; a text that is "
-        f"the same in every row stands in quotes: \"'{names[0]}'\"",
+        "correct the name in the company file, or ask for the export as it was" + constant,
     )
 
 

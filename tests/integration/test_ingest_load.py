@@ -246,6 +246,14 @@ def test_expressions_can_do_nothing_else(tmp_path: Path, expression: str) -> Non
     assert caught.value.next_step
 
 
+def test_a_constant_without_quotes_is_no_column(tmp_path: Path) -> None:
+    bench = Bench.of(tmp_path, "", COLUMNS.replace("\"'GBP'\"", "GBP"))
+    bench.put("a.csv", line())
+    with pytest.raises(DeliveryRefused, match="missing column: 'GBP'") as refused:
+        bench.run()
+    assert "\"'GBP'\"" in str(refused.value.next_step)
+
+
 def test_a_column_with_a_space_or_a_reserved_name_needs_no_quotes(tmp_path: Path) -> None:
     bench = Bench.of(tmp_path, "", COLUMNS.replace("unit_price: price", "unit_price: Unit Price"))
     bench.put("a.csv", line(), header=HEADER.replace("price", "unit price"))
