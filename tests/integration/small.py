@@ -38,14 +38,7 @@ class SmallCompany:
         self.home.versions.mkdir(parents=True, exist_ok=True)
         connection = duckdb.connect(str(self.home.versions / "20240101T000000000000.duckdb"))
         self._load(connection)
-        connection.execute(
-            "create schema if not exists intermediate; create table intermediate.countries as "
-            f"from read_csv('{SEEDS / 'countries.csv'}', all_varchar = true, nullstr = '?')"
-        )
-        models = project_models(self.home)
-        made: set[str] = set()
-        for name in models:
-            _make(connection, models, name, made)
+        make_tables(connection, self.home)
         return connection
 
     def publish(self) -> Home:
@@ -74,6 +67,18 @@ class SmallCompany:
         for source in company.sources:
             land(source, company, self.home)
             load_source(connection, source, company, self.home, "run-1")
+
+
+def make_tables(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
+    """Make every table anew from the raw layer that a connection sees."""
+    connection.execute(
+        "create schema if not exists intermediate; create table intermediate.countries as "
+        f"from read_csv('{SEEDS / 'countries.csv'}', all_varchar = true, nullstr = '?')"
+    )
+    models = project_models(home)
+    made: set[str] = set()
+    for name in models:
+        _make(connection, models, name, made)
 
 
 def _make(
