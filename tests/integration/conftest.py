@@ -90,7 +90,7 @@ def parsed_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home.dbt
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_tiny(parsed_project: Path) -> Callable[[Path], Tiny]:
     """Makes the tiny company in a folder."""
 
