@@ -22,22 +22,31 @@ _ORDERS = """
             select
                 *,
                 {first_day_number} + order_noise % {days} as day_number,
-                (['GB', 'GB', 'GB', 'DE', 'US', 'SE'])[1 + (order_noise >> 12) % 6] as market
+                (order_noise >> 30) % {customers} as customer
             from numbered
+        ),
+        bought as (
+            select
+                *,
+                -- one order in thirty goes abroad from where the customer lives
+                (['GB', 'GB', 'GB', 'DE', 'US', 'SE'])[
+                    1 + (customer + if((order_noise >> 12) % 30 = 0, 3, 0)) % 6
+                ] as market
+            from placed
         )
         select
             'O' || order_number as order_id,
             date '{first_day}' + day_number::integer
                 + to_seconds((order_noise >> 20) % 86400) as ordered_at,
             market,
-            'C' || ((order_noise >> 30) % {customers}) as customer_id,
+            'C' || customer as customer_id,
             'P' || lpad(((noise >> 8) % 500)::varchar, 4, '0') as product_id,
             case when noise % 50 = 0 then -1 else 1 + noise % 5 end as quantity,
             (5 + (noise >> 24) % 20000 / 100)::decimal(10, 2) as unit_price,
             case market when 'GB' then 'GBP' when 'DE' then 'EUR' when 'US' then 'USD'
                 else 'SEK' end as currency,
             day_number
-        from placed
+        from bought
     ) to '{folder}' (format csv, header, partition_by (day_number), overwrite_or_ignore)
 """
 
