@@ -111,7 +111,7 @@ def test_late_orders_count_on_their_own_day(demo_warehouse: Published, truth: Tr
         inner join (
             select order_id, count(distinct _delivery_id) as deliveries from raw.sales group by all
         ) as orders on sales.order_id = orders.order_id and orders.deliveries = 1
-        where sales.source = 'shop_orders' and sales.order_date < try_cast(
+        where deliveries.source = 'shop_orders' and sales.order_date < try_cast(
             regexp_extract(deliveries.path, '\\d{4}-\\d\\d-\\d\\d') as date)
         """
     )
