@@ -64,12 +64,12 @@ _MADE_FROM = {
 _REVENUE_BY_SOURCE = """
 select
     case when is_domestic then 'revenue_domestic' else 'revenue_foreign' end,
-    source,
+    deliveries.source,
     sum(net_amount_home)
 from core.fct_sales
-inner join audit.deliveries using (delivery_id)
+inner join audit.deliveries as deliveries using (delivery_id)
 where order_date > (select max(order_date) from core.fct_sales) - interval 12 month
-group by is_domestic, source
+group by is_domestic, deliveries.source
 """
 
 _DELIVERIES = """
