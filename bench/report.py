@@ -36,9 +36,9 @@ def _page(sizes: "Sequence[Size]", fixed: Mapping[str, Usage]) -> str:
             "## By order lines",
             _size_table(sizes, fixed),
             "",
-            "The ratio is the full run beyond the fixed part (the same run over 1,000 lines, below) to "
-            "the baseline. One more day is held against the full run in the same way: beyond "
-            "what a day costs where there is next to nothing.",
+            "The ratio is the full run beyond the fixed part (the same run over 1,000 lines, "
+            "below) to the baseline. One more day is held against the full run in the same way: "
+            "beyond what a day costs where there is next to nothing.",
             "",
             "![Wall time against order lines](growth.svg)",
             "",
