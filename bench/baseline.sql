@@ -266,11 +266,6 @@ customers as (
     from days group by all
 ),
 
-categories as (
-    select customer_id, count(distinct category) as category_count
-    from fct_sales inner join products using (product_id) where quantity > 0 group by all
-),
-
 scores as (
     select
         customer_id,
@@ -287,7 +282,6 @@ select
     customers.*,
     customers.market = 'GB' as is_domestic,
     (select max(order_date) from fct_sales) - customers.last_order_date as recency_days,
-    coalesce(categories.category_count, 0) as category_count,
     scores.recency_score,
     scores.frequency_score,
     scores.monetary_score,
@@ -308,5 +302,4 @@ select
         else 'lost'
     end as rfm_segment
 from customers
-left join categories using (customer_id)
 left join scores using (customer_id);

@@ -21,14 +21,15 @@ def describe(
 ) -> dict[str, dict[str, Any]]:
     """Row count and a Markdown preview for each `schema.table` that there is something to show of.
 
-    Columns with personal data show no values. Views are left out where the raw layer is large.
+    Columns with personal data show no values. Views of models are left out where the raw layer is large.
     """
     kinds = _relations(connection)
     small = _raw_rows(connection) <= _VIEWS_UP_TO_RAW_ROWS
     return {
         table: _describe(connection, table)
         for table in tables
-        if kinds.get(table) == "BASE TABLE" or (small and table in kinds)
+        if kinds.get(table) == "BASE TABLE"
+        or (table in kinds and (small or table.startswith("raw.")))
     }
 
 

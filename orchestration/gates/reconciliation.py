@@ -76,21 +76,31 @@ _RAW_TO_CORE = _Reconciliation(
     needs=("raw.sales", "core.fct_sales", "quarantine.without_rate"),
     sql=f"""
     with raw_lines as (
-        select _source as source, cast(date_trunc('month', ordered_at) as date) as month, currency,
+        select _delivery_id, cast(date_trunc('month', ordered_at) as date) as month, currency,
             case when is_return and quantity > 0 then -1 else 1 end
                 * (cast(quantity * unit_price as decimal(18, 4)) - coalesce(discount_amount, 0))
                 as amount
         from raw.sales
         where _superseded_by is null
     ),
-    delivered as (
-        select source, month, currency, count(*) as raw_lines, sum(amount) as raw_amount
+    raw_deliveries as (
+        select _delivery_id, month, currency, count(*) as lines, sum(amount) as amount
         from raw_lines group by all
     ),
-    built_lines as (
-        select {source_of("delivery_id")} as source, order_month as month, currency,
-            count(*) as lines, sum(net_amount_local) as amount
+    delivered as (
+        select {source_of("_delivery_id")} as source, month, currency, sum(lines) as raw_lines,
+            sum(amount) as raw_amount
+        from raw_deliveries group by all
+    ),
+    core_deliveries as (
+        select delivery_id, order_month as month, currency, count(*) as lines,
+            sum(net_amount_local) as amount
         from core.fct_sales group by all
+    ),
+    built_lines as (
+        select {source_of("delivery_id")} as source, month, currency, sum(lines) as lines,
+            sum(amount) as amount
+        from core_deliveries group by all
         union all
         select source, period_month as month, currency, count(*) as lines,
             sum(amount_local) as amount

@@ -4,10 +4,11 @@
 
 with
 
-delivered as (
+-- by delivery first: the source of a few deliveries is soon told, that of every line is not
+deliveries as (
 
     select
-        _source as source,
+        _delivery_id as delivery_id,
         {{ month_of('ordered_at') }} as order_month,
         currency,
         count(*) as lines,
@@ -18,20 +19,18 @@ delivered as (
         ) as amount
     from {{ source('raw', 'sales') }}
     where _superseded_by is null
-    group by _source, {{ month_of('ordered_at') }}, currency
+    group by _delivery_id, {{ month_of('ordered_at') }}, currency
 
-),
-
-in_core as (
+    union all
 
     select
-        {{ source_of('delivery_id') }} as source,
+        delivery_id,
         order_month,
         currency,
-        count(*) as lines,
-        sum(net_amount_local) as amount
+        -count(*) as lines,
+        -sum(net_amount_local) as amount
     from {{ ref('fct_sales') }}
-    group by {{ source_of('delivery_id') }}, order_month, currency
+    group by delivery_id, order_month, currency
 
 ),
 
@@ -52,22 +51,12 @@ set_aside as (
 both_sides as (
 
     select
-        source,
+        {{ source_of('delivery_id') }} as source,
         order_month,
         currency,
         lines,
         amount
-    from delivered
-
-    union all
-
-    select
-        source,
-        order_month,
-        currency,
-        -lines as lines,
-        -amount as amount
-    from in_core
+    from deliveries
 
     union all
 

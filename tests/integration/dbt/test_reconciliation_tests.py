@@ -16,7 +16,7 @@ FOLDER = DBT_PROJECT / "tests" / "reconciliation"
 
 TABLES = """
 create table sales (
-    _source varchar, ordered_at timestamp, currency varchar, quantity decimal(18, 4),
+    _delivery_id varchar, ordered_at timestamp, currency varchar, quantity decimal(18, 4),
     unit_price decimal(18, 4), discount_amount decimal(18, 4), is_return boolean,
     _superseded_by varchar
 );
@@ -46,10 +46,10 @@ create table mart_market_share__market_category_firm_period as from fct_market_s
 # and one that a later delivery replaced
 WHOLE = """
 insert into sales values
-    ('shop', '2024-01-05', 'USD', 2, 5, null, false, null),
-    ('shop', '2024-01-06', 'USD', 1, 6, 1, true, null),
-    ('shop', '2024-01-07', 'XXX', 1, 7, 0, false, null),
-    ('shop', '2024-01-07', 'USD', 1, 99, 0, false, 'later');
+    ('shop-0123456789ab', '2024-01-05', 'USD', 2, 5, null, false, null),
+    ('shop-0123456789ab', '2024-01-06', 'USD', 1, 6, 1, true, null),
+    ('shop-0123456789ab', '2024-01-07', 'XXX', 1, 7, 0, false, null),
+    ('shop-0123456789ab', '2024-01-07', 'USD', 1, 99, 0, false, 'later');
 insert into fct_sales values
     ('shop-0123456789ab', '2024-01-01', 'US', 'USD', 'product', 'C1', 2, 10, 8, 3),
     ('shop-0123456789ab', '2024-01-01', 'US', 'USD', 'product', null, -1, -5, -4, null);

@@ -32,17 +32,17 @@ final as (
         ) = 1 as is_occasion,
 
         ---------- measures
-        cast(sum(case when line_kind = 'product' then quantity else 0 end) as decimal(38, 4))
+        cast(sum(case when line_kind = 'product' then quantity else 0 end) as decimal(18, 4))
             as units,
         cast(
             sum(case when line_kind = 'product' and quantity < 0 then -quantity else 0 end)
-            as decimal(38, 4)
+            as decimal(18, 4)
         ) as units_returned,
-        cast(sum(net_amount_home) as decimal(38, 4)) as net_amount_home,
-        cast(sum(case when is_return then -net_amount_home else 0 end) as decimal(38, 4))
+        cast(sum(net_amount_home) as decimal(18, 4)) as net_amount_home,
+        cast(sum(case when is_return then -net_amount_home else 0 end) as decimal(18, 4))
             as returned_amount_home,
-        cast(sum(margin_home) as decimal(38, 4)) as margin_home,
-        cast(sum(case when cost_home is not null then net_amount_home end) as decimal(38, 4))
+        cast(sum(margin_home) as decimal(18, 4)) as margin_home,
+        cast(sum(case when cost_home is not null then net_amount_home end) as decimal(18, 4))
             as net_amount_costed_home
     from sales
     group by customer_id, market, order_date, order_month

@@ -19,24 +19,6 @@ as_of as (
 
 ),
 
-customer_categories as (
-
-    select
-        sales.customer_id,
-        count(distinct products.category) as category_count
-    from {{ ref('fct_sales') }} as sales
-    inner join {{ ref('dim_product') }} as products
-        on sales.product_id = products.product_id
-    where
-        sales.customer_id is not null
-        and sales.line_kind = 'product'
-        and sales.quantity > 0
-        and not sales.is_return
-    group by sales.customer_id
-
-),
-
--- narrowed before they are added up: sums of decimals wider than 18 digits cost twice as much
 summed as (
 
     select
@@ -46,11 +28,11 @@ summed as (
         max(case when is_occasion then order_date end) as last_order_date,
         sum(case when is_occasion then 1 else 0 end) as occasions,
         sum(return_lines) as returns_count,
-        sum(cast(returned_amount_home as decimal(18, 4))) as returns_value_home,
-        sum(cast(units as decimal(18, 4))) as units,
-        sum(cast(units_returned as decimal(18, 4))) as units_returned,
-        sum(cast(net_amount_home as decimal(18, 4))) as net_revenue_home,
-        sum(cast(margin_home as decimal(18, 4))) as margin_home
+        sum(returned_amount_home) as returns_value_home,
+        sum(units) as units,
+        sum(units_returned) as units_returned,
+        sum(net_amount_home) as net_revenue_home,
+        sum(margin_home) as margin_home
     from {{ ref('int_customers__days') }}
     group by customer_id
 
@@ -141,7 +123,6 @@ final as (
         cast(coalesce(purchases.units_returned, 0) as decimal(18, 4)) as units_returned,
         cast(coalesce(purchases.net_revenue_home, 0) as decimal(18, 4)) as net_revenue_home,
         cast(purchases.margin_home as decimal(18, 4)) as margin_home,
-        cast(coalesce(customer_categories.category_count, 0) as bigint) as category_count,
 
         ---------- scores
         scores.recency_score,
@@ -173,8 +154,6 @@ final as (
     cross join as_of
     left join purchases
         on customers.customer_id = purchases.customer_id
-    left join customer_categories
-        on customers.customer_id = customer_categories.customer_id
     left join scores
         on customers.customer_id = scores.customer_id
 
