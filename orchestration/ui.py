@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from ingest.errors import TradewindError
@@ -57,13 +58,14 @@ def serve(home: Home, company_path: Path, port: int) -> int:
     settings = environment(home, company_path)
     command = [_program(settings), "dev", "--workspace", str(WORKSPACE)]
     command += ["--host", HOST, "--port", str(port)]
-    running = subprocess.Popen(command, env=settings, cwd=WORKSPACE.parent, start_new_session=True)
-    previous = signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        return running.wait()
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-        stop_group(running)
+    with _interrupted_by(signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        running = subprocess.Popen(
+            command, env=settings, cwd=WORKSPACE.parent, start_new_session=True
+        )
+        try:
+            return running.wait()
+        finally:
+            stop_group(running)
 
 
 def stop_group(leader: subprocess.Popen[bytes], patience: float = _STOP_SECONDS) -> None:
@@ -83,6 +85,20 @@ def _signal_group(group: int, number: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+@contextmanager
+def _interrupted_by(*numbers: int) -> Iterator[None]:
+    """Let signals end what is under way, ignored ones too, as a job in the background has SIGINT.
+
+    A program that is started meanwhile does not ignore them either.
+    """
+    previous = {number: signal.signal(number, _interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _interrupt(number: int, frame: object) -> None:
