@@ -19,6 +19,9 @@ from ingest.errors import TradewindError
 _FICLONE = 0x40049409
 _COPY_CHUNK = 1 << 28
 _DISK_FULL = ("No space left on device", "Disk quota exceeded", "database or disk is full")
+# what SQLite says of a full disk as well, where it shares memory with others
+_DISK_ERROR = "disk I/O error"
+_ROOM = 1 << 20
 _CANNOT_CLONE = {errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS}
 
 
@@ -47,20 +50,22 @@ def full_disk_explained(where: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if isinstance(error, DiskFull) or not is_full_disk(error):
+        if isinstance(error, DiskFull) or not is_full_disk(error, where):
             raise
         raise disk_full(where) from error
 
 
-def is_full_disk(error: BaseException | None) -> bool:
-    """Say whether an error, or what it came from, means that the disk is full.
+def is_full_disk(error: BaseException | None, where: Path) -> bool:
+    """Say whether an error, or what it came from, means that the disk at ``where`` is full.
 
-    The system has an error number for it; DuckDB, SQLite and dbt only say it.
+    The system has an error number for it; DuckDB, SQLite and dbt only say it, if they do.
     """
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
         if any(words in str(error) for words in _DISK_FULL):
+            return True
+        if _DISK_ERROR in str(error) and shutil.disk_usage(_existing(where)).free < _ROOM:
             return True
         error = error.__cause__ or error.__context__
     return False

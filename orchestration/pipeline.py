@@ -18,7 +18,7 @@ from orchestration.alerts import TOLD, tell
 from orchestration.changes import built_from, is_outdated
 from orchestration.files import DiskFull, disk_full, full_disk_explained, is_full_disk
 from orchestration.lock import Owner, writer_lock
-from orchestration.versions import current_version
+from orchestration.versions import current_version, repair
 
 if TYPE_CHECKING:
     from orchestration.gates.results import CheckResult
@@ -140,6 +140,7 @@ def run(
     }
     waiting = writer_lock(home, on_wait=lambda owner: say(_waiting(owner)))
     with full_disk_explained(home.root), waiting:
+        repair(home)
         result = _nothing_to_do(company, home, options, say)
         result = result or _execute(company, home, options, progress)
     return replace(result, seconds=round(time.monotonic() - began, 3))
@@ -270,8 +271,9 @@ def _failed(company: Company, workspace: "Workspace | None", outcome: Any) -> Ba
         )
     errors = workspace.notes.get("errors", [])
     error: BaseException | None = next(filter(None, map(_ours, errors)), None)
-    if not isinstance(error, DiskFull) and any(map(is_full_disk, errors)):
-        error = disk_full(workspace.home.root)
+    root = workspace.home.root
+    if not isinstance(error, DiskFull) and any(is_full_disk(each, root) for each in errors):
+        error = disk_full(root)
     error = error or _refusal(workspace) or (errors[0] if errors else _unexplained(workspace))
     tell(company, workspace.home, JOB, workspace.run_id, str(error))
     return error
