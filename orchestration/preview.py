@@ -21,7 +21,8 @@ def describe(
 ) -> dict[str, dict[str, Any]]:
     """Row count and a Markdown preview for each `schema.table` that there is something to show of.
 
-    Columns with personal data show no values. Views of models are left out where the raw layer is large.
+    Columns with personal data show no values. Views of models are left out where the raw layer is
+    large.
     """
     kinds = _relations(connection)
     small = _raw_rows(connection) <= _VIEWS_UP_TO_RAW_ROWS

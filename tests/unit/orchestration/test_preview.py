@@ -1,0 +1,42 @@
+"""What a person sees of a table: its size and first rows, where they cost next to nothing."""
+
+import duckdb
+import pytest
+
+from ingest.raw_tables import create, hold
+from orchestration import preview
+
+
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> duckdb.DuckDBPyConnection:
+    """A warehouse whose two customers are more rows than views are counted for."""
+    monkeypatch.setattr(preview, "_VIEWS_UP_TO_RAW_ROWS", 1)
+    connection = duckdb.connect()
+    create(connection)
+    hold(connection, "customers", ["customer_id", "segment"])
+    connection.execute("insert into stored.customers (customer_id, segment) values "
+                       "('c1', 'student'), ('c2', 'trade')")  # fmt: skip
+    connection.execute(
+        "create schema staging; "
+        "create view staging.stg_customers as select distinct * from raw.customers"
+    )
+    return connection
+
+
+def test_raw_tables_are_shown_however_large(large: duckdb.DuckDBPyConnection) -> None:
+    shown = preview.describe(large, ["raw.customers"])["raw.customers"]
+    assert shown["row_count"] == 2
+    assert "student" in shown["preview"] and "| customer_id |" in shown["preview"]
+
+
+def test_personal_values_are_masked(large: duckdb.DuckDBPyConnection) -> None:
+    assert "c1" not in preview.describe(large, ["raw.customers"])["raw.customers"]["preview"]
+
+
+def test_views_that_compute_are_left_out_of_a_large_warehouse(
+    large: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = ["staging.stg_customers", "staging.absent"]
+    assert preview.describe(large, tables) == {}
+    monkeypatch.setattr(preview, "_VIEWS_UP_TO_RAW_ROWS", 2)
+    assert set(preview.describe(large, tables)) == {"staging.stg_customers"}
