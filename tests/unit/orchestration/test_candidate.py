@@ -80,7 +80,7 @@ def test_a_disk_that_fills_up_while_copying_leaves_no_half_candidate(
 
     monkeypatch.setattr(files, "_share_blocks", lambda source, target: False)
     monkeypatch.setattr(files, "_copy_bytes", fill_up)
-    with pytest.raises(DiskFull, match="MB free"):
+    with pytest.raises(DiskFull, match="the disk is full"):
         candidate.open_candidate(home, "next")
     assert list(home.candidates.iterdir()) == []
 
