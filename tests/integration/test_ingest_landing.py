@@ -109,6 +109,7 @@ def _zip(content: bytes) -> bytes:
         ("a.parquet", b"PAR1 and then it stops"),
         ("a.xlsx", b"PK not a workbook"),
     ],
+    ids=["empty", "gzip", "zip without its end", "half a zip", "parquet", "xlsx"],
 )
 def test_a_file_that_is_not_whole_is_refused_and_the_others_are_landed(
     tmp_path: Path, name: str, content: bytes
