@@ -33,7 +33,6 @@ from ingest.yaml_marks import Document, Location, read
 SUPPORTED_KINDS = ("file", "package")
 LATER_KINDS = ("rest", "database", "shop_pages")
 PACKAGES = ("currencyconverter",)
-JOBS = ("daily_refresh", "price_sweep", "monthly_review")
 
 _SLUG = re.compile(r"[a-z][a-z0-9_]*")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")

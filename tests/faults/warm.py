@@ -29,11 +29,10 @@ _HEAVY = (
 
 @dataclass(frozen=True)
 class Ended:
-    """How a run ended: its exit code (negative: the signal), what it printed, CPU seconds."""
+    """How a run ended: its exit code (negative: the signal) and what it printed."""
 
     code: int
     output: str
-    cpu: float
 
 
 class Warm:
@@ -84,7 +83,7 @@ class Warm:
         """Wait for a run that was started."""
         answer = self._ask({"wait": pid})
         output = Path(answer["output"]).read_text(encoding="utf-8", errors="replace")
-        return Ended(answer["code"], output, answer["cpu"])
+        return Ended(answer["code"], output)
 
     def close(self) -> None:
         """End the process."""
@@ -124,13 +123,9 @@ def serve() -> None:
 
 
 def _waited(pid: int, outputs: Mapping[int, str]) -> dict[str, Any]:
-    _, status, used = os.wait4(pid, 0)
+    _, status = os.waitpid(pid, 0)
     _import_also(Path(outputs[pid] + ".modules"))
-    return {
-        "code": os.waitstatus_to_exitcode(status),
-        "cpu": round(used.ru_utime + used.ru_stime, 2),
-        "output": outputs[pid],
-    }
+    return {"code": os.waitstatus_to_exitcode(status), "output": outputs[pid]}
 
 
 def _import_also(listed: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.integration.ingest_bench import Bench, line
+from tests.integration.workbench import Workbench, line
 
 _GOOD = st.builds(
     lambda order, qty, price: line(order, qty=str(qty), price=str(price)),
@@ -37,7 +37,7 @@ _BAD = st.sampled_from(
 )
 def test_rows_balance(files: list[list[str]], policy: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench.of(Path(folder), f"duplicates: {policy}\nquarantine_limit_pct: 100")
+        bench = Workbench.of(Path(folder), f"duplicates: {policy}\nquarantine_limit_pct: 100")
         for number, lines in enumerate(files):
             bench.put(f"{number}.csv", *lines)
         result = bench.run()
@@ -83,7 +83,7 @@ def test_rows_balance(files: list[list[str]], policy: str) -> None:
 def test_rows_keep_their_numbers_in_a_file_read_by_several_threads(
     tmp_path: Path, lines: int
 ) -> None:
-    bench = Bench.of(tmp_path)
+    bench = Workbench.of(tmp_path)
     bench.connection.execute("set threads = 4")
     pad = "x" * 1500
     rows = (

@@ -6,22 +6,22 @@ import pytest
 
 from ingest import drift
 from ingest.errors import DeliveryRefused
-from tests.integration.ingest_bench import COLUMNS, HEADER, Bench, line
+from tests.integration.workbench import COLUMNS, HEADER, Workbench, line
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    bench = Bench.of(tmp_path)
+def bench(tmp_path: Path) -> Workbench:
+    bench = Workbench.of(tmp_path)
     bench.put("1.csv", line("1") + ",note", line("2") + ",other", header=HEADER + ",remark")
     bench.run()
     return bench
 
 
-def _report(bench: Bench) -> drift.DriftReport:
+def _report(bench: Workbench) -> drift.DriftReport:
     return drift.check(bench.source, bench.company, bench.home)
 
 
-def test_the_first_load_accepts_the_columns(bench: Bench) -> None:
+def test_the_first_load_accepts_the_columns(bench: Workbench) -> None:
     schema = drift.accepted(bench.home, bench.source, "1")
     assert schema == {
         "order": "integer", "when": "timestamp", "country": "text", "customer": "text",
@@ -30,7 +30,7 @@ def test_the_first_load_accepts_the_columns(bench: Bench) -> None:
     assert _report(bench).changes == ()
 
 
-def test_a_new_column_follows_the_policy(bench: Bench) -> None:
+def test_a_new_column_follows_the_policy(bench: Workbench) -> None:
     bench.put("2.csv", line("3") + ",note,x", header=HEADER + ",remark,extra")
     (change,) = _report(bench).new
     assert change.column == "extra"
@@ -47,7 +47,7 @@ def test_a_new_column_follows_the_policy(bench: Bench) -> None:
     assert bench.run().warnings == []
 
 
-def test_a_missing_column_that_is_used_fails(bench: Bench) -> None:
+def test_a_missing_column_that_is_used_fails(bench: Workbench) -> None:
     bench.put("2.csv", "1,2024-01-01,DE,c,p,1,note", header=HEADER.replace(",price", ",remark"))
     report = _report(bench)
     assert report.fails
@@ -59,7 +59,7 @@ def test_a_missing_column_that_is_used_fails(bench: Bench) -> None:
         bench.run()
 
 
-def test_a_used_column_that_has_another_name_is_told_from_a_missing_one(bench: Bench) -> None:
+def test_a_used_column_that_has_another_name_is_told_from_a_missing_one(bench: Workbench) -> None:
     bench.put("2.csv", line("3") + ",note", header=f"{HEADER},remark".replace("price", "amount"))
     report = _report(bench)
     (change,) = report.changes
@@ -70,14 +70,14 @@ def test_a_used_column_that_has_another_name_is_told_from_a_missing_one(bench: B
         bench.run()
 
 
-def test_a_missing_column_that_is_not_used_warns(bench: Bench) -> None:
+def test_a_missing_column_that_is_not_used_warns(bench: Workbench) -> None:
     bench.put("2.csv", line("3"))
     (change,) = _report(bench).missing
     assert (change.column, change.fails) == ("remark", False)
     assert "missing column 'remark'" in bench.run().warnings[0]
 
 
-def test_a_renamed_column_is_told_from_a_missing_and_a_new_one(bench: Bench) -> None:
+def test_a_renamed_column_is_told_from_a_missing_and_a_new_one(bench: Workbench) -> None:
     bench.put("2.csv", line("3") + ",note", header=HEADER + ",remarks")
     report = _report(bench)
     assert (report.missing, report.new) == ((), ())
@@ -86,7 +86,7 @@ def test_a_renamed_column_is_told_from_a_missing_and_a_new_one(bench: Bench) -> 
     assert "names alike" in change.evidence
 
 
-def test_a_number_that_turns_into_text_fails(bench: Bench) -> None:
+def test_a_number_that_turns_into_text_fails(bench: Workbench) -> None:
     bench.put("2.csv", *(line(str(n), price="free") + ",x" for n in range(3)),
               header=HEADER + ",remark")  # fmt: skip
     (change,) = _report(bench).retyped
@@ -96,14 +96,14 @@ def test_a_number_that_turns_into_text_fails(bench: Bench) -> None:
     assert bench.value("select count(*) from raw.sales") == 2
 
 
-def test_a_number_read_as_text_may_become_text(bench: Bench) -> None:
+def test_a_number_read_as_text_may_become_text(bench: Workbench) -> None:
     bench.put("2.csv", line("C3") + ",x", header=HEADER + ",remark")
     (change,) = _report(bench).retyped
     assert (change.column, change.fails) == ("order", False)
     assert bench.run().rows_loaded == 1
 
 
-def test_reordered_columns_are_no_change(bench: Bench) -> None:
+def test_reordered_columns_are_no_change(bench: Workbench) -> None:
     turned = ",".join(reversed((HEADER + ",remark").split(",")))
     bench.put("2.csv", ",".join(reversed((line("3") + ",x").split(","))), header=turned)
     assert _report(bench).changes == ()
@@ -111,7 +111,7 @@ def test_reordered_columns_are_no_change(bench: Bench) -> None:
 
 
 def test_a_source_that_was_never_loaded_has_nothing_accepted(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path, columns=COLUMNS)
+    bench = Workbench.of(tmp_path, columns=COLUMNS)
     bench.put("1.csv", line("1"))
     report = _report(bench)
     assert not report.has_accepted

@@ -18,15 +18,15 @@ import pytest
 
 from ingest import landing
 from ingest.errors import DeliveryRefused, SourceUnreachable
-from tests.integration.ingest_bench import HEADER, Bench, line
+from tests.integration.workbench import HEADER, Workbench, line
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench.of(tmp_path)
+def bench(tmp_path: Path) -> Workbench:
+    return Workbench.of(tmp_path)
 
 
-def test_bytes_are_kept_as_received_under_their_hash(bench: Bench) -> None:
+def test_bytes_are_kept_as_received_under_their_hash(bench: Workbench) -> None:
     path = bench.put("a.csv", line())
     (delivery,) = bench.land()
     landed = bench.home.landing / delivery.landed_path
@@ -36,7 +36,7 @@ def test_bytes_are_kept_as_received_under_their_hash(bench: Bench) -> None:
     assert delivery.path == "data/a.csv"
 
 
-def test_the_same_content_again_is_no_delivery(bench: Bench) -> None:
+def test_the_same_content_again_is_no_delivery(bench: Workbench) -> None:
     bench.put("a.csv", line())
     assert len(bench.land()) == 1
     assert bench.land() == []
@@ -47,7 +47,7 @@ def test_the_same_content_again_is_no_delivery(bench: Bench) -> None:
     assert len(landing.manifest(bench.home)) == 1
 
 
-def test_unchanged_files_are_not_read_again(bench: Bench) -> None:
+def test_unchanged_files_are_not_read_again(bench: Workbench) -> None:
     bench.put("a.csv", line())
     assert [file.path for file in landing.scan(bench.source, bench.company, bench.home)] == [
         "data/a.csv"
@@ -56,7 +56,7 @@ def test_unchanged_files_are_not_read_again(bench: Bench) -> None:
     assert landing.scan(bench.source, bench.company, bench.home) == []
 
 
-def test_new_content_at_a_path_supersedes_the_old_and_can_be_taken_back(bench: Bench) -> None:
+def test_new_content_at_a_path_supersedes_the_old_and_can_be_taken_back(bench: Workbench) -> None:
     bench.put("a.csv", line("1"))
     (first,) = bench.land()
     bench.put("a.csv", line("2"))
@@ -70,7 +70,7 @@ def test_new_content_at_a_path_supersedes_the_old_and_can_be_taken_back(bench: B
     assert states == {first.delivery_id: None, second.delivery_id: first.delivery_id}
 
 
-def test_paths_come_in_natural_order(bench: Bench) -> None:
+def test_paths_come_in_natural_order(bench: Workbench) -> None:
     for name in ("day-10.csv", "day-2.csv", "day-1.csv"):
         bench.put(name, line(name))
     assert [delivery.path for delivery in bench.land()] == [
@@ -80,12 +80,12 @@ def test_paths_come_in_natural_order(bench: Bench) -> None:
     ]
 
 
-def test_a_pattern_without_files_gives_none(bench: Bench) -> None:
+def test_a_pattern_without_files_gives_none(bench: Workbench) -> None:
     assert bench.land() == []
 
 
 def test_a_path_that_does_not_exist_is_unreachable(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path, path="data/orders.csv")
+    bench = Workbench.of(tmp_path, path="data/orders.csv")
     with pytest.raises(SourceUnreachable, match="does not exist") as caught:
         bench.land()
     assert caught.value.next_step
@@ -114,7 +114,7 @@ def _zip(content: bytes) -> bytes:
 def test_a_file_that_is_not_whole_is_refused_and_the_others_are_landed(
     tmp_path: Path, name: str, content: bytes
 ) -> None:
-    bench = Bench.of(tmp_path, path="data/*")
+    bench = Workbench.of(tmp_path, path="data/*")
     bench.write(name, content)
     bench.put("good.csv", line())
     with pytest.raises(DeliveryRefused, match="not a whole file") as caught:
@@ -141,7 +141,7 @@ landing.land(company.sources[0], company, Home(folder / "home"))
 
 
 @pytest.mark.parametrize("delay_ms", [0, 5, 10, 20, 40, 80])
-def test_killed_while_landing_no_half_file_counts(bench: Bench, delay_ms: int) -> None:
+def test_killed_while_landing_no_half_file_counts(bench: Workbench, delay_ms: int) -> None:
     for number in range(12):
         bench.put(f"{number}.csv", *(line(f"{number}-{n}") for n in range(3000)))
     process = subprocess.Popen(
@@ -164,7 +164,7 @@ def test_killed_while_landing_no_half_file_counts(bench: Bench, delay_ms: int) -
     assert list((bench.home.landing / "shop" / ".partial").iterdir()) == []
 
 
-def test_a_half_written_manifest_line_does_not_count(bench: Bench) -> None:
+def test_a_half_written_manifest_line_does_not_count(bench: Workbench) -> None:
     bench.put("a.csv", line("1"))
     bench.put("b.csv", line("2"))
     bench.land()
@@ -177,7 +177,7 @@ def test_a_half_written_manifest_line_does_not_count(bench: Bench) -> None:
 
 
 def test_ten_thousand_unchanged_files_cost_little(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path)
+    bench = Workbench.of(tmp_path)
     for number in range(1000):
         bench.put(f"{number}.csv", line(str(number)))
     bench.land()
@@ -202,7 +202,7 @@ def server(tmp_path: Path) -> Iterator[str]:
 
 
 def test_a_url_is_landed(tmp_path: Path, server: str) -> None:
-    bench = Bench.of(tmp_path, path=f"{server}/orders.csv")
+    bench = Workbench.of(tmp_path, path=f"{server}/orders.csv")
     text = bench.put("orders.csv", line("1"), line("2")).read_bytes()
     (tmp_path / "served" / "orders.csv").write_bytes(text)
     result = bench.run()
@@ -211,13 +211,13 @@ def test_a_url_is_landed(tmp_path: Path, server: str) -> None:
 
 
 def test_a_url_that_does_not_answer_is_unreachable(tmp_path: Path, server: str) -> None:
-    bench = Bench.of(tmp_path, path=f"{server}/missing.csv")
+    bench = Workbench.of(tmp_path, path=f"{server}/missing.csv")
     with pytest.raises(SourceUnreachable, match="could not be read"):
         bench.land()
 
 
 def test_an_unknown_scheme_is_unreachable(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path, path="ftp://example.com/a.csv")
+    bench = Workbench.of(tmp_path, path="ftp://example.com/a.csv")
     with pytest.raises(SourceUnreachable, match="ftp://"):
         bench.land()
 
@@ -227,7 +227,7 @@ def test_a_secret_in_an_address_is_shown_by_its_name(
 ) -> None:
     secret = "s3cr3t-value"
     monkeypatch.setenv("SHOP_TOKEN", secret)
-    bench = Bench.of(tmp_path, path=server + "/a.csv?token=${SHOP_TOKEN}")
+    bench = Workbench.of(tmp_path, path=server + "/a.csv?token=${SHOP_TOKEN}")
     (tmp_path / "served" / "a.csv").write_text(f"{HEADER}\n{line()}\n")
     assert bench.run().rows_loaded == 1
     manifest = bench.home.landing / "shop" / "manifest.jsonl"
@@ -242,6 +242,6 @@ def test_a_secret_in_an_address_is_shown_by_its_name(
 
 
 def test_an_archive_at_an_address_with_a_query_is_read(tmp_path: Path, server: str) -> None:
-    bench = Bench.of(tmp_path, path=f"{server}/a.csv.gz?version=2")
+    bench = Workbench.of(tmp_path, path=f"{server}/a.csv.gz?version=2")
     (tmp_path / "served" / "a.csv.gz").write_bytes(gzip.compress(f"{HEADER}\n{line()}\n".encode()))
     assert bench.run().rows_loaded == 1

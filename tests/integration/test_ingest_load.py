@@ -16,13 +16,13 @@ from ingest import quarantine
 from ingest.errors import CompanyFileError, DeliveryRefused
 from ingest.landing import manifest
 from ingest.load import pending, prepare
-from tests.integration.ingest_bench import COLUMNS, HEADER, Bench, line
+from tests.integration.workbench import COLUMNS, HEADER, Workbench, line
 
 LOOSE = "quarantine_limit_pct: 100"
 
 
 def test_rows_are_typed_and_carry_their_lineage(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path)
+    bench = Workbench.of(tmp_path)
     bench.put("a.csv", line("1"), line("2", price="2.25"))
     (delivery,) = bench.land()
     result = bench.load()
@@ -43,7 +43,7 @@ def test_rows_are_typed_and_carry_their_lineage(tmp_path: Path) -> None:
 
 
 def test_bad_rows_are_quarantined_with_reason_raw_row_and_lineage(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path, LOOSE)
+    bench = Workbench.of(tmp_path, LOOSE)
     bench.put(
         "a.csv",
         line("1"),
@@ -73,7 +73,7 @@ def test_bad_rows_are_quarantined_with_reason_raw_row_and_lineage(tmp_path: Path
 
 
 def test_shifted_lines_are_rejected_with_their_text(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path, LOOSE)
+    bench = Workbench.of(tmp_path, LOOSE)
     bench.put("a.csv", line("1"), "x," + line("2"), line("3"), "4,2024-01-01", line("5"))
     result = bench.run()
     assert (result.rows_delivered, result.rows_loaded, result.rows_quarantined) == (5, 3, 2)
@@ -88,7 +88,7 @@ def test_shifted_lines_are_rejected_with_their_text(tmp_path: Path) -> None:
 
 
 def test_row_numbers_are_unique_with_line_breaks_in_quotes(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path, LOOSE)
+    bench = Workbench.of(tmp_path, LOOSE)
     broken = line("1", product='"a\nb\nc"')
     bench.put("a.csv", broken, broken, "short", "shorter", line("5"))
     bench.run()
@@ -99,7 +99,7 @@ def test_row_numbers_are_unique_with_line_breaks_in_quotes(tmp_path: Path) -> No
 
 
 def test_over_the_limit_the_whole_delivery_is_refused(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path)
+    bench = Workbench.of(tmp_path)
     bench.put("a.csv", *(line(str(n)) for n in range(50)), line("x", qty="?"))
     bench.land()
     with pytest.raises(DeliveryRefused, match=r"1 of 51 rows \(1.96 %\) are bad") as caught:
@@ -114,7 +114,7 @@ def test_over_the_limit_the_whole_delivery_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_refused_delivery_that_is_taken_back_does_not_stand_in_the_way(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path)
+    bench = Workbench.of(tmp_path)
     bad = bench.put("bad.csv", line("1", qty="?"))
     with pytest.raises(DeliveryRefused):
         bench.run()
@@ -126,7 +126,7 @@ def test_a_refused_delivery_that_is_taken_back_does_not_stand_in_the_way(tmp_pat
 
 
 def test_a_header_alone_is_loaded_with_a_warning(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path)
+    bench = Workbench.of(tmp_path)
     bench.put("a.csv")
     result = bench.run()
     assert result.rows_delivered == 0
@@ -136,7 +136,7 @@ def test_a_header_alone_is_loaded_with_a_warning(tmp_path: Path) -> None:
 
 
 def test_missing_columns_are_refused_with_the_nearest_name(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path)
+    bench = Workbench.of(tmp_path)
     bench.put("a.csv", line(), header=HEADER.replace("product", "products"))
     with pytest.raises(DeliveryRefused, match=r"missing column: 'product' .*nearest is 'products'"):
         bench.run()
@@ -161,7 +161,7 @@ EXPRESSIONS = [
 def test_expressions_need_no_casts(
     tmp_path: Path, column: str, expression: str, qty: str, expected: object
 ) -> None:
-    bench = Bench.of(tmp_path, LOOSE)
+    bench = Workbench.of(tmp_path, LOOSE)
     mapped = json.dumps(expression)
     columns = "\n".join(c for c in COLUMNS.splitlines() if not c.startswith(column + ":"))
     bench.describe(LOOSE, f"{columns}\n{column}: {mapped}")
@@ -177,7 +177,7 @@ def test_expressions_need_no_casts(
 
 
 def test_an_expression_that_fails_on_a_row_quarantines_that_row(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path, LOOSE, COLUMNS + "\nunit_cost: cast(customer as integer)")
+    bench = Workbench.of(tmp_path, LOOSE, COLUMNS + "\nunit_cost: cast(customer as integer)")
     bench.put("a.csv", line("1", customer="7"), line("2", customer="x"), line("3", customer=""))
     bench.run()
     assert bench.rows("select order_id, unit_cost from raw.sales order by 1") == [
@@ -192,7 +192,7 @@ def test_an_expression_that_fails_on_a_row_quarantines_that_row(tmp_path: Path) 
 
 
 def test_text_in_a_column_read_as_a_number_quarantines_that_row(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path, LOOSE, COLUMNS + "\nis_return: customer < 0")
+    bench = Workbench.of(tmp_path, LOOSE, COLUMNS + "\nis_return: customer < 0")
     bench.put("a.csv", line("1", customer="-7"), line("2", customer="x"), line("3", customer=""))
     bench.run()
     assert bench.rows("select order_id, is_return from raw.sales order by 1") == [
@@ -237,7 +237,7 @@ def test_text_in_a_column_read_as_a_number_quarantines_that_row(tmp_path: Path) 
 def test_expressions_can_do_nothing_else(tmp_path: Path, expression: str) -> None:
     columns = COLUMNS + f"\ncustomer_id: {json.dumps(expression)}"
     columns = columns.replace("customer_id: customer\n", "")
-    bench = Bench.of(tmp_path, LOOSE, columns)
+    bench = Workbench.of(tmp_path, LOOSE, columns)
     bench.put("a.csv", line())
     with pytest.raises(CompanyFileError) as caught:
         bench.run()
@@ -247,7 +247,7 @@ def test_expressions_can_do_nothing_else(tmp_path: Path, expression: str) -> Non
 
 
 def test_a_constant_without_quotes_is_no_column(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path, "", COLUMNS.replace("\"'GBP'\"", "GBP"))
+    bench = Workbench.of(tmp_path, "", COLUMNS.replace("\"'GBP'\"", "GBP"))
     bench.put("a.csv", line())
     with pytest.raises(DeliveryRefused, match="missing column: 'GBP'") as refused:
         bench.run()
@@ -255,13 +255,15 @@ def test_a_constant_without_quotes_is_no_column(tmp_path: Path) -> None:
 
 
 def test_a_column_with_a_space_or_a_reserved_name_needs_no_quotes(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path, "", COLUMNS.replace("unit_price: price", "unit_price: Unit Price"))
+    bench = Workbench.of(
+        tmp_path, "", COLUMNS.replace("unit_price: price", "unit_price: Unit Price")
+    )
     bench.put("a.csv", line(), header=HEADER.replace("price", "unit price"))
     assert bench.run().rows_loaded == 1
 
 
 def test_decimal_and_thousands_marks_and_date_formats(tmp_path: Path) -> None:
-    bench = Bench.of(
+    bench = Workbench.of(
         tmp_path,
         "delimiter: ';'\ndecimal: ','\nthousands: '.'\ndate_formats: ['%d.%m.%Y %H:%M']\n" + LOOSE,
     )
@@ -288,7 +290,7 @@ def test_decimal_and_thousands_marks_and_date_formats(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16", "utf-8-sig"])
 def test_encodings(tmp_path: Path, encoding: str) -> None:
-    bench = Bench.of(tmp_path, f"encoding: {encoding}")
+    bench = Workbench.of(tmp_path, f"encoding: {encoding}")
     text = f"{HEADER}\n{line(product='Süßes Café')}\n"
     bench.write("a.csv", text.encode(encoding))
     bench.run()
@@ -296,7 +298,7 @@ def test_encodings(tmp_path: Path, encoding: str) -> None:
 
 
 def test_wrong_encodings_are_told(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path)
+    bench = Workbench.of(tmp_path)
     text = f"{HEADER}\n{line(product='Süßes Café')}\n"
     bench.write("a.csv", text.encode("latin-1"))
     with pytest.raises(DeliveryRefused, match="utf-8"):
@@ -380,7 +382,7 @@ FORMATS = {
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_formats_and_archives(tmp_path: Path, name: str) -> None:
-    bench = Bench.of(tmp_path, path="data/*")
+    bench = Workbench.of(tmp_path, path="data/*")
     bench.write(name, FORMATS[name](tmp_path))
     result = bench.run()
     wanted = 1 if name == "b.json" else 3
@@ -396,10 +398,10 @@ def test_formats_and_archives(tmp_path: Path, name: str) -> None:
 
 
 def test_json_records_at_a_path_and_broken_lines(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path, "format: json\nrecords: data.items", path="data/*.json")
+    bench = Workbench.of(tmp_path, "format: json\nrecords: data.items", path="data/*.json")
     bench.write("a.json", json.dumps({"data": {"items": _records()}}).encode())
     assert bench.run().rows_loaded == 3
-    other = Bench.of(tmp_path / "lines", LOOSE, path="data/*.jsonl")
+    other = Workbench.of(tmp_path / "lines", LOOSE, path="data/*.jsonl")
     good = [json.dumps(record) for record in _records()]
     other.write("a.jsonl", "\n".join([good[0], "{broken", good[1]]).encode())
     result = other.run()
@@ -410,14 +412,14 @@ def test_json_records_at_a_path_and_broken_lines(tmp_path: Path) -> None:
 
 
 def test_a_truncated_json_file_is_refused(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path, path="data/*.json")
+    bench = Workbench.of(tmp_path, path="data/*.json")
     bench.write("a.json", json.dumps(_records()).encode()[:-20])
     with pytest.raises(DeliveryRefused, match="cannot be read as json"):
         bench.run()
 
 
 def test_members_of_an_archive_are_chosen_and_numbered_through(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path, "members: 'day-*.csv'", path="data/*.zip")
+    bench = Workbench.of(tmp_path, "members: 'day-*.csv'", path="data/*.zip")
     bench.write("a.zip", _zip({"day-10.csv": _csv(), "day-2.csv": _csv(), "other.csv": b"nothing"}))
     bench.run()
     assert bench.value("select member_count from audit.deliveries") == 2
@@ -427,7 +429,7 @@ def test_members_of_an_archive_are_chosen_and_numbered_through(tmp_path: Path) -
 
 
 def test_columns_may_change_their_order_between_files(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path)
+    bench = Workbench.of(tmp_path)
     bench.put("a.csv", line("1"))
     turned = ",".join(reversed(HEADER.split(",")))
     bench.put("b.csv", ",".join(reversed(line("2").split(","))), header=turned)
@@ -441,7 +443,7 @@ def test_each_file_takes_the_first_layout_that_fits(tmp_path: Path) -> None:
     text = "layouts:\n"
     for name, columns in (("old", old), ("new", new)):
         text += f"  - name: {name}\n    columns:\n" + "".join(f"      {c}\n" for c in columns)
-    bench = Bench.of(tmp_path, text)
+    bench = Workbench.of(tmp_path, text)
     bench.put("1.csv", line("1"), header=HEADER.replace("price", "amount"))
     bench.put("2.csv", line("2"))
     bench.run()
@@ -460,7 +462,7 @@ def test_each_file_takes_the_first_layout_that_fits(tmp_path: Path) -> None:
 def test_duplicates(
     tmp_path: Path, policy: str, loaded: int, quarantined: int, dropped: int
 ) -> None:
-    bench = Bench.of(tmp_path, f"duplicates: {policy}")
+    bench = Workbench.of(tmp_path, f"duplicates: {policy}")
     bench.put("a.csv", line("1"), line("2"), line("1"))
     bench.put("b.csv", line("1"))
     result = bench.run()
@@ -473,7 +475,7 @@ def test_duplicates(
         assert row == [(3, "exact_duplicate", "1")]
 
 
-def _days(bench: Bench) -> dict[str, Path]:
+def _days(bench: Workbench) -> dict[str, Path]:
     held = bench.folder / "held"
     held.mkdir(exist_ok=True)
     files = {
@@ -500,7 +502,7 @@ def _days(bench: Bench) -> dict[str, Path]:
 def test_overlapping_deliveries_in_any_order_give_the_same(
     tmp_path: Path, order: tuple[str, ...], one_by_one: bool
 ) -> None:
-    bench = Bench.of(tmp_path, "replaces: order_id")
+    bench = Workbench.of(tmp_path, "replaces: order_id")
     held = _days(bench)
     for name in order:
         held[name].rename(bench.folder / "data" / name)
@@ -523,7 +525,7 @@ def test_overlapping_deliveries_in_any_order_give_the_same(
 
 
 def test_a_newer_content_of_a_path_takes_the_place_of_the_older(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path, "replaces: order_id")
+    bench = Workbench.of(tmp_path, "replaces: order_id")
     bench.put("1.csv", line("1"), line("2"))
     bench.put("2.csv", line("1", qty="5"))
     bench.run()
@@ -533,14 +535,14 @@ def test_a_newer_content_of_a_path_takes_the_place_of_the_older(tmp_path: Path) 
     assert sorted(current) == [
         ("1", Decimal("2.0000")), ("2", Decimal("2.0000")), ("3", Decimal("7.0000")),
     ]  # fmt: skip
-    clean = Bench(bench.folder, duckdb.connect(), bench.company)
+    clean = Workbench(bench.folder, duckdb.connect(), bench.company)
     clean.load()
     assert clean.raw() == [row for row in bench.raw() if row[-1] is None]
 
 
 def test_natural_keys_keep_the_last_delivery(tmp_path: Path) -> None:
     columns = "product_id: id\nname: name\n"
-    bench = Bench.of(tmp_path, columns=columns, entity="products")
+    bench = Workbench.of(tmp_path, columns=columns, entity="products")
     bench.put("2.csv", "a,new", "b,b", header="id,name")
     bench.run()
     bench.put("1.csv", "a,old", header="id,name")
@@ -551,7 +553,7 @@ def test_natural_keys_keep_the_last_delivery(tmp_path: Path) -> None:
 
 
 def test_a_changed_mapping_loads_the_deliveries_anew(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path)
+    bench = Workbench.of(tmp_path)
     bench.put("a.csv", line("1"))
     bench.run()
     bench.describe("", COLUMNS.replace("product_id: product", "product_id: upper(product)"))
@@ -562,7 +564,7 @@ def test_a_changed_mapping_loads_the_deliveries_anew(tmp_path: Path) -> None:
 
 
 def test_a_source_that_is_gone_from_the_company_file_leaves_nothing(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path)
+    bench = Workbench.of(tmp_path)
     bench.put("a.csv", line("1"))
     bench.run()
     file = tmp_path / "company.yml"
@@ -578,7 +580,7 @@ def test_a_source_that_is_gone_from_the_company_file_leaves_nothing(tmp_path: Pa
 
 
 def test_replay_gives_what_a_clean_load_gives(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path, LOOSE)
+    bench = Workbench.of(tmp_path, LOOSE)
     bench.put("a.csv", line("1"), line("2", qty="2 pcs"), "broken")
     bench.put("b.csv", line("3"))
     bench.run()
@@ -592,7 +594,7 @@ def test_replay_gives_what_a_clean_load_gives(tmp_path: Path) -> None:
     quarantine.load_again(bench.connection, bench.source)
     result = bench.load()
     assert (result.rows_loaded, result.rows_quarantined) == (3, 1)
-    clean = Bench(tmp_path, duckdb.connect(), bench.company)
+    clean = Workbench(tmp_path, duckdb.connect(), bench.company)
     clean.load()
     assert bench.raw() == clean.raw()
     query = "select * exclude (landed_at) from quarantine.rows order by all"
@@ -602,7 +604,7 @@ def test_replay_gives_what_a_clean_load_gives(tmp_path: Path) -> None:
 def test_replay_without_a_change_loads_what_has_quarantined_rows_and_changes_nothing(
     tmp_path: Path,
 ) -> None:
-    bench = Bench.of(tmp_path, LOOSE)
+    bench = Workbench.of(tmp_path, LOOSE)
     bench.put("a.csv", line("1"), line("2", qty="?"))
     bench.put("b.csv", line("3"))
     bench.run()
@@ -622,7 +624,7 @@ def test_rates_come_out_of_the_package(tmp_path: Path) -> None:
     )
     from ingest.company import load_company
 
-    bench = Bench(tmp_path, duckdb.connect(), load_company(tmp_path / "company.yml"))
+    bench = Workbench(tmp_path, duckdb.connect(), load_company(tmp_path / "company.yml"))
     result = bench.run()
     assert result.rows_quarantined == 0
     assert bench.rows(
@@ -646,7 +648,7 @@ def test_a_changed_cost_touches_the_months_of_its_sales(tmp_path: Path) -> None:
     from ingest import landing, load
     from ingest.company import load_company
 
-    bench = Bench(tmp_path, duckdb.connect(), load_company(tmp_path / "company.yml"))
+    bench = Workbench(tmp_path, duckdb.connect(), load_company(tmp_path / "company.yml"))
     bench.put("s1.csv", line("1"), line("2", product="p2", when="2024-05-05"))
     prepare(bench.connection, bench.company)
 

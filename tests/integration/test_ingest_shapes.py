@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from ingest.errors import DeliveryRefused
-from tests.integration.ingest_bench import COLUMNS, HEADER, Bench, line
+from tests.integration.workbench import COLUMNS, HEADER, Workbench, line
 
 LOOSE = "quarantine_limit_pct: 100"
 WIDE = "quarantine_limit_pct: 100\nheader: false\ncolumn_names: [order, when]"
@@ -20,7 +20,7 @@ def _record(**values: object) -> dict[str, object]:
     return {**dict(zip(HEADER.split(","), line().split(","), strict=True)), **values}
 
 
-def _orders(bench: Bench) -> list[object]:
+def _orders(bench: Workbench) -> list[object]:
     rows = bench.rows("select order_id from raw.sales order by _delivery_id, _row_number")
     return [row[0] for row in rows]
 
@@ -37,7 +37,7 @@ def _orders(bench: Bench) -> list[object]:
 def test_a_quote_that_takes_in_other_lines_refuses_the_delivery(
     tmp_path: Path, swallowed: list[str]
 ) -> None:
-    bench = Bench.of(tmp_path)
+    bench = Workbench.of(tmp_path)
     bench.put("a.csv", *(line(str(n)) for n in range(500)), *swallowed)
     with pytest.raises(DeliveryRefused, match="quote that opens on line 502") as refused:
         bench.run()
@@ -47,7 +47,7 @@ def test_a_quote_that_takes_in_other_lines_refuses_the_delivery(
 
 @pytest.mark.parametrize("endings", [("\r\n", "\n"), ("\n", "\r\n"), ("\n", "\r")])
 def test_line_endings_may_differ_within_a_file(tmp_path: Path, endings: tuple[str, str]) -> None:
-    bench = Bench.of(tmp_path)
+    bench = Workbench.of(tmp_path)
     first, second = endings
     text = HEADER + first + line("1", customer="Süß") + first + line("2") + second
     bench.write("a.csv", (text + line("3") + second).encode())
@@ -60,7 +60,7 @@ def test_line_endings_may_differ_within_a_file(tmp_path: Path, endings: tuple[st
 
 @pytest.mark.parametrize("name", ["file_index", "filename", "_part", "_rule", "rowid"])
 def test_columns_may_have_any_name(tmp_path: Path, name: str) -> None:
-    bench = Bench.of(tmp_path, "", COLUMNS + f"\nchannel: {name}", path="data/*")
+    bench = Workbench.of(tmp_path, "", COLUMNS + f"\nchannel: {name}", path="data/*")
     bench.put("a.csv", line("1") + ",7", header=f"{HEADER},{name}")
     bench.put("b.csv", line("2") + ",8", header=f"{HEADER},{name}")
     for number in (3, 4):
@@ -77,21 +77,21 @@ def test_columns_may_have_any_name(tmp_path: Path, name: str) -> None:
 
 
 def test_a_very_long_value_is_read(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path)
+    bench = Workbench.of(tmp_path)
     bench.put("a.csv", line("1", customer="x" * 200_000))
     bench.run()
     assert bench.value("select length(customer_id) from raw.sales") == 200_000
 
 
 def test_a_blank_first_line_is_named(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path)
+    bench = Workbench.of(tmp_path)
     bench.write("a.csv", f"\n{HEADER}\n{line()}\n".encode())
     with pytest.raises(DeliveryRefused, match="begins with a blank line"):
         bench.run()
 
 
 def test_names_of_columns_must_fit_a_file_without_a_header(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path, WIDE, "customer_id: order\n", entity="customers")
+    bench = Workbench.of(tmp_path, WIDE, "customer_id: order\n", entity="customers")
     bench.write("a.csv", b"1,2,3\n")
     with pytest.raises(DeliveryRefused, match="3 columns, and column_names has 2"):
         bench.run()
@@ -107,7 +107,7 @@ def _zip(*members: tuple[str, bytes]) -> bytes:
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_every_member_of_an_archive_is_read_once(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path, "", path="data/*")
+    bench = Workbench.of(tmp_path, "", path="data/*")
     one, two, three, four = (f"{HEADER}\n{line(str(n))}\n".encode() for n in (1, 2, 3, 4))
     bench.write("a.zip", _zip(("x.csv", one), ("x.csv", two), ("Y.CSV.GZ", gzip.compress(three))))
     bench.write("B.CSV.GZ", gzip.compress(four))
@@ -117,7 +117,7 @@ def test_every_member_of_an_archive_is_read_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
 def test_json_in_another_encoding(tmp_path: Path, name: str) -> None:
-    bench = Bench.of(tmp_path, "encoding: latin-1", path="data/*")
+    bench = Workbench.of(tmp_path, "encoding: latin-1", path="data/*")
     text = json.dumps(_record(customer="Süß"), ensure_ascii=False)
     bench.write(name, text.encode("latin-1"))
     bench.run()
@@ -131,7 +131,7 @@ def test_json_in_another_encoding(tmp_path: Path, name: str) -> None:
 def test_a_list_without_records_is_an_empty_delivery(
     tmp_path: Path, options: str, content: bytes
 ) -> None:
-    bench = Bench.of(tmp_path, options, path="data/*")
+    bench = Workbench.of(tmp_path, options, path="data/*")
     bench.write("a.json", content)
     result = bench.run()
     assert (result.rows_delivered, result.warnings) == (0, ["data/a.json holds no rows"])
@@ -141,7 +141,7 @@ def test_a_list_without_records_is_an_empty_delivery(
 
 @pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
 def test_what_is_no_json_object_is_quarantined_as_it_was(tmp_path: Path, name: str) -> None:
-    bench = Bench.of(tmp_path, LOOSE, path="data/*")
+    bench = Workbench.of(tmp_path, LOOSE, path="data/*")
     lines = [json.dumps(_record()), "[1]", '"x"', "5"]
     listed = "\n".join(lines) if name == "a.jsonl" else f"[{','.join(lines)}]"
     bench.write(name, listed.encode())
@@ -155,13 +155,13 @@ def test_what_is_no_json_object_is_quarantined_as_it_was(tmp_path: Path, name: s
 
 @pytest.mark.parametrize("content", [b"[1, 2]", b"{}", b" \n"])
 def test_a_file_without_any_json_object_is_refused(tmp_path: Path, content: bytes) -> None:
-    bench = Bench.of(tmp_path, path="data/*")
+    bench = Workbench.of(tmp_path, path="data/*")
     bench.write("a.json", content)
     with pytest.raises(DeliveryRefused, match="no JSON object"):
         bench.run()
 
 
 def test_a_key_without_a_name_is_left_out(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path, path="data/*")
+    bench = Workbench.of(tmp_path, path="data/*")
     bench.write("a.json", json.dumps([{"": 1, **_record()}]).encode())
     assert bench.run().rows_loaded == 1

@@ -9,7 +9,7 @@ import openpyxl
 import pytest
 
 from ingest.errors import DeliveryRefused
-from tests.integration.ingest_bench import COLUMNS, HEADER, Bench, line
+from tests.integration.workbench import COLUMNS, HEADER, Workbench, line
 
 PRICES = """
 observed_at: at
@@ -31,7 +31,7 @@ currency: "'EUR'"
 
 
 def test_accepted_values_are_taken_however_they_are_spelled(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path, "quarantine_limit_pct: 100", PRICES, entity="competitor_prices")
+    bench = Workbench.of(tmp_path, "quarantine_limit_pct: 100", PRICES, entity="competitor_prices")
     bench.put(
         "a.csv",
         "2024-01-01,1,In stock,Regular",
@@ -58,7 +58,7 @@ def test_accepted_values_are_taken_however_they_are_spelled(tmp_path: Path) -> N
 
 
 def test_accepted_values_written_into_the_company_file_are_too(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path, "", SIZES, entity="market_sales")
+    bench = Workbench.of(tmp_path, "", SIZES, entity="market_sales")
     bench.put("a.csv", "2024-01-01T00:00:00+02:00,5", header="first,value")
     bench.run()
     assert bench.rows("select period, period_start from raw.market_sales") == [
@@ -76,7 +76,7 @@ def test_accepted_values_written_into_the_company_file_are_too(tmp_path: Path) -
     ],
 )
 def test_times_with_an_offset_are_turned_into_utc(tmp_path: Path, written: str, hour: int) -> None:
-    bench = Bench.of(tmp_path)
+    bench = Workbench.of(tmp_path)
     bench.put("a.csv", line(when=written))
     bench.run()
     assert bench.value("select ordered_at from raw.sales") == datetime(2024, 1, 2, hour)
@@ -93,7 +93,7 @@ def workbook(*rows: list[object]) -> bytes:
 
 
 def test_empty_rows_of_a_workbook_are_no_rows(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path, path="data/*.xlsx")
+    bench = Workbench.of(tmp_path, path="data/*.xlsx")
     good = ["1", datetime(2024, 1, 2, 10), "Germany", "c", "p", 2, 1.5]
     bench.write("a.xlsx", workbook(HEADER.split(","), good, [None] * 6 + [""], good))
     result = bench.run()
@@ -102,14 +102,14 @@ def test_empty_rows_of_a_workbook_are_no_rows(tmp_path: Path) -> None:
 
 
 def test_an_unknown_sheet_is_named(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path, "sheet: Prices", path="data/*.xlsx")
+    bench = Workbench.of(tmp_path, "sheet: Prices", path="data/*.xlsx")
     bench.write("a.xlsx", workbook(HEADER.split(",")))
     with pytest.raises(DeliveryRefused, match="no sheet 'Prices'"):
         bench.run()
 
 
 def test_a_wrong_path_to_the_records_is_named(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path, "records: data.rows", COLUMNS, path="data/*.json")
+    bench = Workbench.of(tmp_path, "records: data.rows", COLUMNS, path="data/*.json")
     bench.write("a.json", json.dumps({"data": {"items": [{"order": 1}]}}).encode())
     with pytest.raises(DeliveryRefused, match=r"no records at data\.rows"):
         bench.run()
@@ -118,7 +118,7 @@ def test_a_wrong_path_to_the_records_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("day", ["infinity", "-infinity", "9999-12-31", "0001-01-01"])
 def test_a_rate_of_no_real_day_is_quarantined(tmp_path: Path, day: str) -> None:
     columns = "rate_date: day\ncurrency: code\nper_eur: rate\n"
-    bench = Bench.of(tmp_path, "quarantine_limit_pct: 100", columns, entity="fx_rates")
+    bench = Workbench.of(tmp_path, "quarantine_limit_pct: 100", columns, entity="fx_rates")
     bench.put("a.csv", f"{day},USD,1.1", "2024-01-02,USD,1.2", header="day,code,rate")
     assert bench.run().rows_loaded == 1
     assert bench.rows("select row_number, rule from quarantine.rows") == [
@@ -131,8 +131,8 @@ def test_the_profile_is_the_same_one_by_one_and_at_once(
     tmp_path: Path, order: tuple[str, str]
 ) -> None:
     files = {"a.csv": line("1", price="-1"), "b.csv": line("2")}
-    at_once = Bench.of(tmp_path / "at_once", "quarantine_limit_pct: 100")
-    one_by_one = Bench.of(tmp_path / "one_by_one", "quarantine_limit_pct: 100")
+    at_once = Workbench.of(tmp_path / "at_once", "quarantine_limit_pct: 100")
+    one_by_one = Workbench.of(tmp_path / "one_by_one", "quarantine_limit_pct: 100")
     for name in order:
         at_once.put(name, files[name])
         one_by_one.put(name, files[name])
@@ -144,7 +144,7 @@ def test_the_profile_is_the_same_one_by_one_and_at_once(
 
 def test_an_amount_beyond_its_type_is_quarantined_with_that_reason(tmp_path: Path) -> None:
     columns = "product_id: id\nname: id\nunit_cost: cost\ncurrency: \"'EUR'\"\n"
-    bench = Bench.of(tmp_path, "quarantine_limit_pct: 100", columns, entity="products")
+    bench = Workbench.of(tmp_path, "quarantine_limit_pct: 100", columns, entity="products")
     bench.put("a.csv", "a,123456789012345", "b,1e400", "c,dear", header="id,cost")
     bench.run()
     reasons = [row[0] for row in bench.rows("select reason from quarantine.rows order by 1")]
@@ -162,7 +162,7 @@ def test_an_amount_beyond_its_type_is_quarantined_with_that_reason(tmp_path: Pat
      ("''", "1\u2019234,5"), (".", "1.234,5")],
 )  # fmt: skip
 def test_thousands_marks_that_look_alike_are_one(tmp_path: Path, mark: str, written: str) -> None:
-    bench = Bench.of(tmp_path, f"decimal: ','\ndelimiter: ';'\nthousands: '{mark}'")
+    bench = Workbench.of(tmp_path, f"decimal: ','\ndelimiter: ';'\nthousands: '{mark}'")
     bench.put("a.csv", line(price="PRICE").replace(",", ";").replace("PRICE", written),
               header=HEADER.replace(",", ";"))  # fmt: skip
     bench.run()

@@ -3,15 +3,15 @@
 from pathlib import Path
 
 from ingest.specification import ENTITIES, LINEAGE_COLUMNS
-from tests.integration.ingest_bench import COLUMNS, HEADER, Bench, line
+from tests.integration.workbench import COLUMNS, HEADER, Workbench, line
 
 
-def _columns(bench: Bench, table: str) -> list[str]:
+def _columns(bench: Workbench, table: str) -> list[str]:
     return [name for (name,) in bench.rows(f"select name from pragma_table_info('{table}')")]
 
 
 def test_only_columns_that_a_source_fills_are_stored(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path)
+    bench = Workbench.of(tmp_path)
     bench.put("1.csv", line())
     bench.run()
     mapped = [row.split(":")[0] for row in COLUMNS.split("\n") if row]
@@ -19,7 +19,7 @@ def test_only_columns_that_a_source_fills_are_stored(tmp_path: Path) -> None:
 
 
 def test_every_canonical_column_is_shown_with_its_default(tmp_path: Path) -> None:
-    bench = Bench.of(tmp_path)
+    bench = Workbench.of(tmp_path)
     bench.put("1.csv", line())
     bench.run()
     names = [column.name for column in ENTITIES["sales"].columns]
@@ -35,7 +35,7 @@ def test_a_column_that_is_mapped_later_has_its_default_in_rows_of_before(tmp_pat
         "  - columns: {" + ", ".join(COLUMNS.strip().split("\n")) + ", line_kind: kind}\n"
         "  - columns: {" + ", ".join(COLUMNS.strip().split("\n")) + "}"
     )
-    bench = Bench.of(tmp_path, options=layouts)
+    bench = Workbench.of(tmp_path, options=layouts)
     bench.put("1.csv", line("1"))
     bench.run()
     bench.put("2.csv", line("2") + ",freight", header=HEADER + ",kind")

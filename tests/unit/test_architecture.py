@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FORBIDDEN = {
-    "ingest": {"orchestration", "companies", "analytics", "dagster", "dagster_dbt", "dbt", "tests"},
+    "ingest": {"orchestration", "companies", "dagster", "dagster_dbt", "dbt", "tests"},
     "companies": {"orchestration", "dagster", "dagster_dbt", "dbt", "tests"},
     "orchestration": {"tests", "bench"},
 }

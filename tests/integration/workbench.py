@@ -26,7 +26,7 @@ currency: "'GBP'"
 
 
 @dataclass
-class Bench:
+class Workbench:
     """A folder with a company file, its data and its home, and a warehouse in memory."""
 
     folder: Path
@@ -41,8 +41,8 @@ class Bench:
         columns: str = COLUMNS,
         path: str = "data/*.csv",
         entity: str = "sales",
-    ) -> "Bench":
-        """A bench whose source `shop` has these options and this mapping."""
+    ) -> "Workbench":
+        """A workbench whose source `shop` has these options and this mapping."""
         (folder / "data").mkdir(parents=True, exist_ok=True)
         bench = cls(folder, duckdb.connect(), None)  # type: ignore[arg-type]
         bench.describe(options, columns, path, entity)
