@@ -1,5 +1,6 @@
 """A disk without room: the message says so, readers keep their version, and room mends it."""
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,12 +46,20 @@ def _fill(shop: Shop, leave: int) -> Path:
 
 
 def _free(shop: Shop) -> int:
-    import shutil
-
     return shutil.disk_usage(shop.folder).free
 
 
 # room for nothing; for landing; for the clone too, and for less than the build
 @pytest.mark.parametrize("leave", [0, 60_000, 14_000_000], ids=["landing", "cloning", "building"])
-def test_it(small_disk: Shop, leave: int) -> None:
-    pass
+def test_readers_keep_their_version_and_the_next_run_with_room_publishes(
+    small_disk: Shop, leave: int
+) -> None:
+    before, version = small_disk.content(), small_disk.version
+    filler = _fill(small_disk, leave)
+    ended = small_disk.run()
+    assert ended.code > 0 and "the disk is full" in ended.output, ended.output
+    assert (small_disk.content(), small_disk.version) == (before, version)
+    filler.unlink()
+    small_disk.published()
+    assert len(small_disk.content()["core.fct_sales"]) == len(before["core.fct_sales"]) + 2
+    assert small_disk.leftovers() == []
