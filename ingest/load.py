@@ -58,6 +58,10 @@ create table if not exists audit.delivery_profiles (
 create table if not exists audit.pending_months (entity varchar, month date);
 """
 
+_WRONG_ENCODING = (
+    "set `encoding:` of the source to what the file is written in, such as windows-1252, or have "
+    "it sent in UTF-8"
+)
 _BY_DELIVERY = ("quarantine.rows", "audit.deliveries", "audit.delivery_profiles")
 
 
@@ -330,7 +334,6 @@ class _Loader:
             return self._stage(mended, warnings)
 
     def _stage(self, group: Group, warnings: list[str]) -> Stage:
-        shown = group.parts[0].name
         layout = drift.fitting_layout(self.connection, self.source, self.company, self.home, group)
         name = layout_name(self.source, layout)
         mapping = compile_mapping(
@@ -339,9 +342,22 @@ class _Loader:
         schema = drift.infer(self.connection, self.source, group)
         use = drift.Use.of(mapping, self.source.entity)
         accepted = drift.accepted(self.home, self.source, name) or self.schemas.get(name)
-        warnings += drift.enforce(self.source, accepted, schema, use, shown, name)
+        try:
+            warnings += drift.enforce(self.source, accepted, schema, use, group.parts[0].name, name)
+        except DeliveryRefused:
+            self._enforce_each(group, accepted, use, name)
+            raise
         self.schemas.setdefault(name, schema)
         return create_stage(self.connection, self.source, group, layout, mapping)
+
+    def _enforce_each(
+        self, group: Group, accepted: drift.Schema | None, use: drift.Use, layout: str
+    ) -> None:
+        """Find out which file it is where files that were looked at together are refused."""
+        for part in group.parts:
+            for alone in group_parts(self.source, [part]):
+                schema = drift.infer(self.connection, self.source, alone)
+                drift.enforce(self.source, accepted, schema, use, part.name, layout)
 
     def _judge(self, live: Sequence[Delivery], counts: Mapping[str, "_Counts"]) -> None:
         """Refuse a delivery of which too many rows are bad.
@@ -358,8 +374,10 @@ class _Loader:
                     f"{bad} of {count.delivered} rows ({share:.2f} %) are bad: {count.examples}",
                     f"source {self.source.name}: {delivery.path}",
                     f"at most {limit:g} % (quarantine_limit_pct of the source)",
-                    "correct the mapping in the company file, have the file sent again, or raise "
-                    "the limit if these rows may be left out",
+                    _WRONG_ENCODING
+                    if "Invalid unicode" in count.examples
+                    else "correct the mapping in the company file, have the file sent again, or "
+                    "raise the limit if these rows may be left out",
                 )
 
     def _write(

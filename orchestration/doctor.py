@@ -73,7 +73,8 @@ class Diagnosis:
     Attributes:
         company: Its name.
         sources: One by one.
-        rates: Currencies that many rows have and no rate can convert.
+        rates: Currencies that many rows have and no rate can convert; not looked into where a
+            source of rates was not reached.
         warnings: The same of currencies that only a few rows have: these rows wait in quarantine.
     """
 
@@ -87,6 +88,15 @@ class Diagnosis:
         """Whether nothing was found that keeps a run from publishing."""
         return not self.rates and not any(source.problems for source in self.sources)
 
+    @property
+    def exit_code(self) -> int:
+        """0 nothing found, 3 nothing but sources that cannot be reached, 2 something to mend."""
+        if self.is_healthy:
+            return 0
+        reached = [source for source in self.sources if not source.unreachable]
+        to_mend = self.rates or any(source.problems for source in reached)
+        return TradewindError.exit_code if to_mend else SourceUnreachable.exit_code
+
 
 def examine(company: Company, say: Callable[[str], None] = lambda sentence: None) -> Diagnosis:
     """Examine every source of a company. Nothing is kept; no source stops the others."""
@@ -99,6 +109,8 @@ def examine(company: Company, say: Callable[[str], None] = lambda sentence: None
             for source in company.sources:
                 say(f"Examining {source.name}")
                 found.append(_examine(connection, source, company, home))
+            if any(one.unreachable and one.entity == "fx_rates" for one in found):
+                return Diagnosis(company.company, found, [])
             many, few = missing_rates(connection, company)
             return Diagnosis(company.company, found, many, few)
         finally:

@@ -30,8 +30,7 @@ def doctor(place: Place, as_json: bool) -> None:
         print_json({**asdict(found), "is_healthy": found.is_healthy})
     else:
         _show_diagnosis(found)
-    if not found.is_healthy:
-        raise click.exceptions.Exit(2)
+    raise click.exceptions.Exit(found.exit_code)
 
 
 def _show_diagnosis(found: "Diagnosis") -> None:

@@ -1,22 +1,35 @@
-"""A published company of six order lines, and a process that runs it again at little cost."""
+"""A published company of six order lines, and what is done to it before its next version.
+
+Four builds are all that the folder costs: the first version, the next one in `judged`, the next one
+after all that could go wrong in `battered`, and the one of the mended files.
+"""
 
 import shutil
+import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
-from ingest.company import load_company
 from ingest.home import Home
 from orchestration.lock import owner as lock_owner
+from orchestration.lock import writer_lock
 from orchestration.versions import current_version
+from tests.faults import points
 from tests.faults.warm import Ended, Warm
 from tests.integration.conftest import ORDER_COLUMNS, ORDERS, TINY
 
+# the default limit of one bad row in a hundred, and files of more than one kind
+COMPANY = TINY.replace("    quarantine_limit_pct: 40\n", "").replace(
+    "path: orders/*.csv\n",
+    "path: [orders/*.csv, orders/*.csv.gz, orders/*.parquet, orders/*.xlsx]\n",
+)
 _TABLES = """
 select table_schema, table_name from information_schema.tables
 where table_schema in ('core', 'marts') order by all
@@ -137,16 +150,15 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
 def first_day(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Shop:
     """The company with one version published. Not to be changed: tests work on copies."""
     shop = Shop(tmp_path_factory.mktemp("first_day"), warm)
-    shop.write("company.yml", TINY)
+    shop.write("company.yml", COMPANY)
     shop.orders("2024-01", *ORDERS)
     shop.write("rates.csv", "day,currency,rate\n2023-12-31,GBP,0.86\n2024-01-02,GBP,0.87\n")
     shop.write(
         "market.csv",
         "month,market,units,value\n2024-01-01,GB,100,1000\n2024-01-01,DE,200,2000\n"
-        "2024-02-01,GB,100,1000\n",
+        "2024-02-01,GB,10000,100000\n",
     )
     shop.write("products.csv", "sku,name,cost\nP0,Hammer,4.00\nP1,Saw,5.00\n")
-    load_company(shop.company)
     shop.published()
     return shop
 
@@ -168,14 +180,6 @@ def second_day(shop: Shop) -> Shop:
     """One version published, and a file delivered that is not in it."""
     shop.orders("2024-02", *SECOND_DAY)
     return shop
-
-
-@pytest.fixture(scope="session")
-def twice(first_day: Shop, tmp_path_factory: pytest.TempPathFactory) -> "Twice":
-    """Two undisturbed runs of the second day at once, watched by readers."""
-    shop = first_day.copy(tmp_path_factory.mktemp("undisturbed"))
-    shop.orders("2024-02", *SECOND_DAY)
-    return run_twice(shop)
 
 
 @dataclass(frozen=True)
@@ -236,3 +240,110 @@ def _runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+# ---------------------------------------------------------------- one after the other
+
+
+def kill(shop: Shop, point: points.Point, stage: str | None = None) -> None:
+    """Run until the point, and see that the run died there and that nothing holds the lock."""
+    ended = shop.run(fault=point.name, stage=stage)
+    assert ended.code == -signal.SIGKILL, f"not reached: {point.name}\n{ended.output}"
+    with writer_lock(shop.home, wait=False):
+        pass
+
+
+def assert_readers_see(shop: Shop, before: Content, version: str | None, when: str) -> None:
+    """See that a new reader of the warehouse, and of the Parquet files, sees what it saw."""
+    assert shop.version == version, when
+    assert shop.content() == before, when
+    assert shop.parquet() == marts_of(before), when
+
+
+def marts_of(content: Content) -> Content:
+    """The marts among some tables."""
+    return {table: rows for table, rows in content.items() if table.startswith("marts.")}
+
+
+def tell_full_disk(shop: Shop, point: points.Point, stage: str | None = None) -> None:
+    """Run until the disk is full, see what is said, and make room again."""
+    ended = shop.run(fault=point.name, fill=shop.folder, stage=stage)
+    (shop.folder / "filler").unlink()
+    assert ended.code != 0, f"not reached: {point.name}"
+    for said in ("the disk is full", "where:", "next step: free some space", "readers keep"):
+        assert said in ended.output, f"{point.name}: {ended.output}"
+
+
+@pytest.fixture(scope="session")
+def small_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path | None]:
+    """A disk that can be filled; None where this user may not mount one."""
+    folder = tmp_path_factory.mktemp("disk")
+    command = ["mount", "-t", "tmpfs", "-o", "size=400m", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(command, check=False).returncode:
+        yield None
+        return
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.fixture(scope="session")
+def judged(first_day: Shop, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """The second day's candidate, judged, after kills while landing and while judging it."""
+    shop = first_day.copy(tmp_path_factory.mktemp("judged"))
+    shop.orders("2024-02", *SECOND_DAY)
+    before, version = shop.content(), shop.version
+    for point in (*points.LANDING, points.CHECKED):
+        kill(shop, point)
+        assert_readers_see(shop, before, version, point.name)
+    for point in points.JUDGING:
+        kill(shop, point, stage="judge")
+        assert_readers_see(shop, before, version, point.name)
+        refused = shop.run(stage="publish_judged")
+        assert "no candidate was judged" in refused.output, point.name
+    assert shop.run(stage="judge").code == 0
+    return shop
+
+
+@pytest.fixture(scope="session")
+def both_days(judged: Shop, tmp_path_factory: pytest.TempPathFactory) -> Content:
+    """What readers are to see in the end: each line delivered, once."""
+    shop = judged.copy(tmp_path_factory.mktemp("both_days"))
+    assert shop.run(stage="publish_judged").code == 0
+    with duckdb.connect(str(shop.home.warehouse), read_only=True) as connection:
+        sales = connection.execute(
+            "select list(order_id order by order_id), sum(net_amount_home) from core.fct_sales"
+        ).fetchall()
+    # 133 in pounds; 10.50 in euros at 0.86, and 31.50, 52.50 and 16.00 at 0.87
+    orders = ["A1", "A2", "A3", "A4", "A5", "A6", "B1", "B2"]
+    assert sales == [(orders, Decimal("229.0300"))]
+    return shop.content()
+
+
+@pytest.fixture(scope="session")
+def battered(
+    judged: Shop, small_disk: Path | None, tmp_path_factory: pytest.TempPathFactory
+) -> Shop:
+    """A home in which every stage was killed and, where there is a disk to fill, ran out of room.
+
+    Its candidate is used up, so an ordinary run has to build the second day again.
+    """
+    shop = judged.copy(small_disk or tmp_path_factory.mktemp("battered"))
+    before, version = shop.content(), shop.version
+    for point in (*points.PUBLISHING, points.MOVED):
+        kill(shop, point, stage="publish_judged")
+        assert_readers_see(shop, before, version, point.name)
+    for point in (*points.CLONING, *points.LOADING, *points.BUILDING):
+        kill(shop, point)
+        assert_readers_see(shop, before, version, point.name)
+    for point in points.ROOM_TO_BUILD if small_disk else ():
+        tell_full_disk(shop, point)
+        assert_readers_see(shop, before, version, point.name)
+    return shop
+
+
+@pytest.fixture(scope="session")
+def twice(battered: Shop) -> Twice:
+    """Two ordinary runs at once, after all that, watched by readers."""
+    return run_twice(battered)

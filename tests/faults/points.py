@@ -1,12 +1,15 @@
-"""Where a run can be killed: places in the product's code, named by what has happened there.
+"""Where a run can be killed or left without room: places in the product's code, named by what has
+happened there.
 
 Nothing of this is in the product. A forked copy of the process that runs it has one function
-replaced, which ends the process with SIGKILL before, after or in the middle of the real one.
+replaced, which ends the process with SIGKILL before, after or in the middle of the real one, or
+fills the disk before it.
 """
 
 import fnmatch
 import importlib
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +21,7 @@ Original = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Point:
-    """One place to be killed at.
+    """One place where something happens to a run.
 
     Attributes:
         name: What has happened by then.
@@ -36,8 +39,8 @@ class Point:
     about: str = "*"
     during: Callable[..., Any] | None = None
 
-    def arm(self) -> None:
-        """Replace the function in this process."""
+    def arm(self, fill: Path | None = None) -> None:
+        """Replace the function in this process; with `fill`, its disk is filled there, no kill."""
         module_name, name = self.target.split(":")
         module = importlib.import_module(module_name)
         original = getattr(module, name)
@@ -47,7 +50,9 @@ class Point:
             nonlocal calls
             if fnmatch.fnmatch(str(arguments[-1]) if arguments else "", self.about):
                 calls += 1
-                if calls == self.nth:
+                if calls == self.nth and fill is not None:
+                    take_all_room(fill)
+                elif calls == self.nth:
                     return self._last_call(original, arguments, options)
             return original(*arguments, **options)
 
@@ -64,6 +69,12 @@ class Point:
 def die() -> None:
     """End this process as `kill -9` does: no handler runs, nothing is flushed."""
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def take_all_room(folder: Path) -> None:
+    """Leave no room on the disk of a folder; the file `filler` in it holds what there was."""
+    with (folder / "filler").open("wb") as out:
+        os.posix_fallocate(out.fileno(), 0, shutil.disk_usage(folder).free)
 
 
 def _half_copied(original: Original, file: Any, partial: Path, where: str) -> None:
@@ -136,9 +147,9 @@ LOADING = [
 BUILDING = [
     Point("dbt is about to start", "orchestration.dbt_runner:_invoke"),
     Point("dbt has ended 20 nodes", "orchestration.dbt_runner:_invoke", during=_after_nodes(20)),
-    Point("all checks are made and there is no verdict", "orchestration.verdict:write"),
 ]
-# from here on, a killed run has left a candidate that the functions of the last stages go on with
+# leaves a candidate that the functions of the last stages go on with, at little cost
+CHECKED = Point("all checks are made and there is no verdict", "orchestration.verdict:write")
 JUDGING = [
     Point("the verdict is in the database only", "orchestration.verdict:_record", after=True),
     Point("the verdict is written and not named", "os:replace", about="*/verdict.json"),
@@ -153,10 +164,10 @@ PUBLISHING = [
     Point("the version is not moved in", "os:rename", about="*/versions/*.duckdb"),
 ]
 # each of these uses the candidate up, so each needs a home of its own
-MOVING = [
-    Point("the version is moved in", "os:rename", about="*/versions/*.duckdb", after=True),
-    Point("the new link is made and not swapped", "os:replace", about="*/home/warehouse.duckdb"),
-]
+MOVED = Point("the version is moved in", "os:rename", about="*/versions/*.duckdb", after=True)
+UNLINKED = Point(
+    "the new link is made and not swapped", "os:replace", about="*/home/warehouse.duckdb"
+)
 SWAPPED = [
     Point("the link is swapped", "os:replace", about="*/home/warehouse.duckdb", after=True),
     Point("the link to the Parquet files is made", "os:replace", about="*/parquet/current"),
@@ -165,7 +176,20 @@ SWAPPED = [
     Point("half of an old version is pruned", "orchestration.versions:remove", nth=2, after=True),
     Point("the candidate is not removed", "orchestration.publish:remove"),
 ]
-ALL = [
-    *LANDING, *CLONING, *LOADING, *BUILDING, *JUDGING, *PUBLISHING, *MOVING,
+KILLS = [
+    *LANDING, *CLONING, *LOADING, *BUILDING, CHECKED, *JUDGING, *PUBLISHING, MOVED, UNLINKED,
     *SWAPPED,
 ]  # fmt: skip
+# where a run needs room for the first time at each stage
+ROOM_TO_LAND = Point("a file is about to be copied", "ingest.landing:_copy")
+ROOM_TO_BUILD = [
+    Point("Dagster's log is about to be opened", "orchestration.instance:open_instance"),
+    Point("the warehouse is about to be cloned", "orchestration.files:_share_blocks"),
+    Point("rows are about to be written", "ingest.insert:write"),
+    Point("models are about to be built", "orchestration.dbt_runner:_invoke"),
+]
+ROOM_TO_PUBLISH = [
+    Point("marts are about to be exported", "orchestration.publish:export_marts"),
+    Point("the version is about to be recorded", "orchestration.publish:write_json"),
+]
+ALL = [*KILLS, ROOM_TO_LAND, *ROOM_TO_BUILD, *ROOM_TO_PUBLISH]

@@ -1,22 +1,19 @@
 """Files that are not what they should be: refused with a message that says what to do."""
 
 import gzip
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import openpyxl
 import pytest
 
 from tests.faults.conftest import Shop
-from tests.integration.conftest import ORDER_COLUMNS, TINY
+from tests.integration.conftest import ORDER_COLUMNS
 
 pytestmark = pytest.mark.xdist_group("faults")
-
-# the default limit of one bad row in a hundred, and files of more than one kind
-STRICT = TINY.replace("    quarantine_limit_pct: 40\n", "").replace(
-    "path: orders/*.csv\n", "path: [orders/*.csv, orders/*.csv.gz, orders/*.parquet]\n"
-)
 
 
 def _lines(name: str) -> list[str]:
@@ -36,10 +33,20 @@ def _parquet(name: str, folder: Path) -> bytes:
     return target.read_bytes()
 
 
+def _xlsx(name: str) -> bytes:
+    book, content = openpyxl.Workbook(), io.BytesIO()
+    for line in _text(name).decode().splitlines():
+        book.worksheets[0].append(_split(line))
+    book.save(content)
+    return content.getvalue()
+
+
 def _good(name: str, folder: Path) -> bytes:
-    if name.endswith(".gz"):
-        return gzip.compress(_text(name))
-    return _parquet(name, folder) if name.endswith(".parquet") else _text(name)
+    if name.endswith(".parquet"):
+        return _parquet(name, folder)
+    if name.endswith(".xlsx"):
+        return _xlsx(name)
+    return gzip.compress(_text(name)) if name.endswith(".gz") else _text(name)
 
 
 def _cut(content: bytes) -> bytes:
@@ -71,43 +78,54 @@ class Fault:
     says: tuple[str, ...]
 
 
-# the first one comes alone: nothing else is new then
-FAULTS = [
-    Fault("empty.csv", lambda content: b"", ("is empty (0 bytes)", "send or export")),
-    Fault("cut.csv.gz", _cut, ("is not a whole file", "gzip", "send or export")),
-    Fault("cut.parquet", _cut, ("is not a whole file", "Parquet", "send or export")),
+# refused before they are landed, all at once; nothing else is new then
+NOT_WHOLE = [
+    Fault("empty.csv", lambda content: b"", ("empty.csv is not a whole file: it is empty",)),
+    Fault("cut.csv.gz", _cut, ("cut.csv.gz is not a whole file: reading it as gzip fails",)),
+    Fault("cut.parquet", _cut, ("cut.parquet is not a whole file", "mark of a Parquet file")),
+    Fault("cut.xlsx", _cut, ("cut.xlsx is not a whole file: reading it as zip fails",)),
+]
+# landed, and refused when they are read
+UNREADABLE = [
     Fault("cut.csv", lambda content: content[:-25], ("1 of 20 rows (5.00 %) are bad",)),
     Fault("latin.csv", lambda content: content.decode().encode("latin-1"), ("utf-8", "encoding")),
     Fault("wide.csv", lambda content: content.decode().encode("utf-16"), ("utf-16", "zero bytes")),
-    Fault("shifted.csv", _shifted, ("20 of 20 rows", "column")),
-    Fault("swapped.csv", _shifted_in_width, ("20 of 20 rows", "ordered_at")),
+    Fault("shifted.csv", _shifted, ("20 of 20 rows", "Expected Number of Columns: 8 Found: 9")),
+    Fault("swapped.csv", _shifted_in_width, ("swapped.csv", "ordered_at", "sources check")),
 ]
+STEPS = ([*NOT_WHOLE], *([fault] for fault in UNREADABLE))
+ALL = [*NOT_WHOLE, *UNREADABLE]
 
 
 def test_each_is_refused_with_the_reason_and_all_are_published_once_mended(
     shop: Shop, tmp_path: Path
 ) -> None:
-    shop.write("company.yml", STRICT)
-    shop.published()
     before, version = shop.content(), shop.version
-    for fault in FAULTS:
-        good = _good(fault.file, tmp_path)
-        shop.write(f"orders/{fault.file}", fault.spoil(good))
-        ended = shop.run()
-        assert ended.code == 1, f"{fault.file}\n{ended.output}"
-        for said in (f"orders/{fault.file}", "where:", "expected:", "next step:", *fault.says):
-            assert said in ended.output, f"{fault.file}: {said}\n{ended.output}"
-        assert "Traceback" not in ended.output
-        assert (shop.version, shop.content()) == (version, before), fault.file
-        shop.write(f"orders/{fault.file}", good)
+    for faults in STEPS:
+        for fault in faults:
+            shop.write(f"orders/{fault.file}", fault.spoil(_good(fault.file, tmp_path)))
+        _assert_refused(shop, faults)
+        assert (shop.version, shop.content()) == (version, before), faults
+        for fault in faults:
+            shop.write(f"orders/{fault.file}", _good(fault.file, tmp_path))
 
     shop.write("orders/header.csv", ORDER_COLUMNS + "\n")
     ended = shop.published()
     assert "orders/header.csv holds no rows" in ended.output
-    added = {row[0] for row in _orders(shop)}
-    assert added >= {line.split(",")[0] for fault in FAULTS for line in _lines(fault.file)}
-    assert len(_orders(shop)) == 6 + 20 * len(FAULTS)
+    expected = {line.split(",")[0] for fault in ALL for line in _lines(fault.file)}
+    orders = [row[0] for row in _orders(shop)]
+    assert expected < set(orders)
+    assert len(orders) == len(set(orders)) == 6 + 20 * len(ALL)
     assert shop.leftovers() == []
+
+
+def _assert_refused(shop: Shop, faults: list[Fault]) -> None:
+    ended = shop.run()
+    assert ended.code == 1, ended.output
+    assert "Traceback" not in ended.output
+    for fault in faults:
+        for said in ("source orders", "next step:", f"orders/{fault.file}", *fault.says):
+            assert said in ended.output, ended.output
 
 
 def _orders(shop: Shop) -> list[tuple[str]]:

@@ -1,65 +1,61 @@
-"""A disk without room: the message says so, readers keep their version, and room mends it."""
+"""A disk without room: the message says so, readers keep their version, and room mends it.
 
-import shutil
-import subprocess
+That it is told while cloning, loading and building, and that the next run publishes all the same,
+is seen in the fixture `battered`.
+"""
+
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import Shop
+from ingest.landing import manifest
+from orchestration.files import remove, sha256
+from tests.faults import points
+from tests.faults.conftest import (
+    Content,
+    Shop,
+    assert_readers_see,
+    kill,
+    marts_of,
+    tell_full_disk,
+)
 
 pytestmark = pytest.mark.xdist_group("faults")
 
 
-def _mount(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = ["mount", "-t", "tmpfs", *options, "tmpfs", str(folder)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 @pytest.fixture
-def small_disk(second_day: Shop, tmp_path: Path) -> Iterator[Shop]:
-    """The company, its home on a disk of its own."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    try:
-        mounted = _mount(disk, "-o", "size=200m")
-    except FileNotFoundError:
-        pytest.skip("there is no program `mount`")
-    if mounted.returncode:
-        pytest.skip(f"this user may not mount a disk: {mounted.stderr.strip()}")
-    try:
-        yield second_day.copy(disk)
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
+def disk(small_disk: Path | None) -> Iterator[Path]:
+    """A folder on the disk that can be filled."""
+    if small_disk is None:
+        pytest.skip("this user may not mount a disk")
+    folder = small_disk / "one"
+    yield folder
+    remove(folder)
 
 
-def _fill(shop: Shop, leave: int) -> Path:
-    """Take all room of the disk but so many bytes."""
-    filler = shop.folder / "filler"
-    with filler.open("wb") as out:
-        free = _free(shop) - leave
-        while free > 0:
-            out.write(b"\0" * min(free, 1 << 20))
-            free -= 1 << 20
-    return filler
+def test_told_while_landing_and_the_next_run_lands_it(second_day: Shop, disk: Path) -> None:
+    shop = second_day.copy(disk)
+    before, version = shop.content(), shop.version
+    tell_full_disk(shop, points.ROOM_TO_LAND)
+    assert_readers_see(shop, before, version, "full")
+    [known] = manifest(shop.home, "orders")
+    kill(shop, points.LANDING[-1])
+    first, second = manifest(shop.home, "orders")
+    assert first == known
+    assert sha256(shop.home.landing / second.landed_path) == second.sha256
+    assert second.sha256 == sha256(shop.folder / "company" / "orders" / "2024-02.csv")
 
 
-def _free(shop: Shop) -> int:
-    return shutil.disk_usage(shop.folder).free
-
-
-# room for nothing; for landing; for the clone too, and for less than the build
-@pytest.mark.parametrize("leave", [0, 60_000, 14_000_000], ids=["landing", "cloning", "building"])
-def test_readers_keep_their_version_and_the_next_run_with_room_publishes(
-    small_disk: Shop, leave: int
+def test_told_while_publishing_and_what_was_judged_is_published_later(
+    judged: Shop, both_days: Content, disk: Path
 ) -> None:
-    before, version = small_disk.content(), small_disk.version
-    filler = _fill(small_disk, leave)
-    ended = small_disk.run()
-    assert ended.code > 0 and "the disk is full" in ended.output, ended.output
-    assert (small_disk.content(), small_disk.version) == (before, version)
-    filler.unlink()
-    small_disk.published()
-    assert len(small_disk.content()["core.fct_sales"]) == len(before["core.fct_sales"]) + 2
-    assert small_disk.leftovers() == []
+    shop = judged.copy(disk)
+    before, version = shop.content(), shop.version
+    for point in points.ROOM_TO_PUBLISH:
+        tell_full_disk(shop, point, stage="publish_judged")
+        assert_readers_see(shop, before, version, point.name)
+    assert shop.run(stage="publish_judged").code == 0
+    assert shop.content() == both_days
+    assert shop.parquet() == marts_of(both_days)
+    assert shop.leftovers() == []

@@ -59,7 +59,7 @@ class Warm:
         arguments: tuple[str, ...] = ("run",),
         stage: str | None = None,
         fault: str | None = None,
-        limits: Mapping[str, int] | None = None,
+        fill: Path | None = None,
     ) -> int:
         """Start a run and return its process id.
 
@@ -69,12 +69,12 @@ class Warm:
             arguments: The verb and its options.
             stage: A function of `stages` to call instead of the command line.
             fault: The name of the point to be killed at.
-            limits: Resource limits, by the names of the module `resource`.
+            fill: A folder whose disk is filled at that point, instead of the kill.
         """
         self._runs += 1
         request = {
             "company": str(company), "home": str(home), "arguments": arguments, "stage": stage,
-            "fault": fault, "limits": dict(limits or {}),
+            "fault": fault, "fill": str(fill) if fill else None,
             "output": str(self._folder / f"run-{self._runs}.txt"),
         }  # fmt: skip
         return int(self._ask(request)["pid"])
@@ -158,8 +158,6 @@ def _child(request: Mapping[str, Any]) -> None:
 
 
 def _act(request: Mapping[str, Any]) -> int:
-    import resource
-
     from ingest.company import load_company
     from ingest.home import Home
     from orchestration.cli.app import main
@@ -167,9 +165,7 @@ def _act(request: Mapping[str, Any]) -> int:
 
     for point in points.ALL:
         if point.name == request["fault"]:
-            point.arm()
-    for name, value in request["limits"].items():
-        resource.setrlimit(getattr(resource, name), (value, value))
+            point.arm(Path(request["fill"]) if request["fill"] else None)
     sys.argv = ["tradewind", *request["arguments"]]
     place = ["--company", request["company"], "--home", request["home"]]
     if request["stage"] is None:

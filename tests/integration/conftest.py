@@ -80,6 +80,20 @@ class Tiny:
             return connection.execute(sql).fetchall()
 
 
+def write_tiny(folder: Path) -> Tiny:
+    """Write the tiny company's files; its home is empty."""
+    tiny = Tiny(folder / "company", Home(folder / "home"))
+    tiny.write("company.yml", TINY)
+    tiny.orders("2024-01", *ORDERS)
+    tiny.write("rates.csv", "day,currency,rate", "2023-12-31,GBP,0.86", "2024-01-02,GBP,0.87")
+    tiny.write(
+        "market.csv", "month,market,units,value",
+        "2024-01-01,GB,100,1000", "2024-01-01,DE,200,2000",
+    )  # fmt: skip
+    tiny.write("products.csv", "sku,name,cost", "P0,Hammer,4.00", "P1,Saw,5.00")
+    return tiny
+
+
 @pytest.fixture(scope="session")
 def parsed_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The dbt folder of a home, with the manifest prepared."""
@@ -95,15 +109,7 @@ def make_tiny(parsed_project: Path) -> Callable[[Path], Tiny]:
     """Makes the tiny company in a folder."""
 
     def make(folder: Path) -> Tiny:
-        tiny = Tiny(folder / "company", Home(folder / "home"))
-        tiny.write("company.yml", TINY)
-        tiny.orders("2024-01", *ORDERS)
-        tiny.write("rates.csv", "day,currency,rate", "2023-12-31,GBP,0.86", "2024-01-02,GBP,0.87")
-        tiny.write(
-            "market.csv", "month,market,units,value",
-            "2024-01-01,GB,100,1000", "2024-01-01,DE,200,2000",
-        )  # fmt: skip
-        tiny.write("products.csv", "sku,name,cost", "P0,Hammer,4.00", "P1,Saw,5.00")
+        tiny = write_tiny(folder)
         shutil.copytree(parsed_project, tiny.home.dbt)
         return tiny
 

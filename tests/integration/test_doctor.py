@@ -1,0 +1,52 @@
+"""`tradewind doctor`: what is wrong with a company, told without building, and its exit codes."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from orchestration.cli import main
+from tests.integration.conftest import TINY, Tiny, write_tiny
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Tiny:
+    """The tiny company, never run."""
+    return write_tiny(tmp_path)
+
+
+def _doctor(tiny: Tiny) -> Result:
+    place = ["--company", str(tiny.folder / "company.yml"), "--home", str(tiny.home.root)]
+    examined = CliRunner().invoke(main, ["doctor", *place])
+    assert not tiny.home.root.exists()
+    return examined
+
+
+def test_nothing_wrong_ends_with_0(tiny: Tiny) -> None:
+    examined = _doctor(tiny)
+    assert (examined.exit_code, "No problem found" in examined.output) == (0, True)
+
+
+def test_a_source_that_is_not_there_ends_with_3_and_is_not_blamed_for_more(tiny: Tiny) -> None:
+    (tiny.folder / "rates.csv").unlink()
+    examined = _doctor(tiny)
+    assert examined.exit_code == 3
+    assert "rates.csv does not exist" in examined.output
+    assert "no exchange rate" not in examined.output
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ("quantity: quantity", "quantity: qty", "missing column: 'qty'"),
+        ("quantity: quantity", "quantity: cast(quantity", "DuckDB cannot read"),
+        ("orders/*.csv", "order/*.csv", "no file lies at order/*.csv"),
+        ("currency: currency}", "currency: \"'SEK'\"}", "no exchange rate from SEK to GBP"),
+        ("unit_price: unit_price", "unit_price: \"'?'\"", "6 of 6 sampled rows"),
+    ],
+)
+def test_what_has_to_be_mended_ends_with_2(tiny: Tiny, right: str, wrong: str, said: str) -> None:
+    (tiny.folder / "market.csv").unlink()
+    tiny.write("company.yml", TINY.replace(right, wrong, 1))
+    examined = _doctor(tiny)
+    assert (examined.exit_code, said in examined.output) == (2, True), examined.output
