@@ -155,7 +155,8 @@ def _measures(mart: str, columns: Sequence[tuple[str, str]]) -> dict[str, tuple[
     names = [name for name, _ in columns]
     for name in names:
         shown = ", ".join([*keys, *_parts(name, names), name, *_currencies(name, keys)])
-        found.update(_of_column(name, f"select {shown} from {SCHEMA}.{mart} as mart"))
+        rows = f"select {shown} from {SCHEMA}.{mart} as mart"
+        found.update(_of_column(name, rows, ", ".join(keys)))
     return found
 
 
@@ -175,7 +176,8 @@ def _keys(columns: Sequence[tuple[str, str]]) -> list[str]:
     return list(takewhile(_KEYS.__contains__, names)) or names[:1]
 
 
-def _of_column(name: str, rows: str) -> dict[str, tuple[str, Range]]:
+def _of_column(name: str, rows: str, keys: str) -> dict[str, tuple[str, Range]]:
+    """The measures of one column; failing rows come worst first, ties in the order of the keys."""
     found: dict[str, tuple[str, Range]] = {}
     if name.endswith("_share_pct") or name == "coverage_pct":
         most, least = f"highest_{name}", f"lowest_{name}"
@@ -187,7 +189,7 @@ def _of_column(name: str, rows: str) -> dict[str, tuple[str, Range]]:
                 None,
                 100.000001,
                 f"{name} at most 100" + (_SHARE_ABOVE if name in _SHARE_OF else ""),
-                failing=f"{rows} where {name} > 100.000001 order by {name} desc",
+                failing=f"{rows} where {name} > 100.000001 order by {name} desc, {keys}",
             ),
         )
         # more returned than sold in a period is possible, and worth a look
@@ -199,7 +201,7 @@ def _of_column(name: str, rows: str) -> dict[str, tuple[str, Range]]:
                 None,
                 f"{name} at least 0",
                 "warn",
-                failing=f"{rows} where {name} < 0 order by {name}",
+                failing=f"{rows} where {name} < 0 order by {name}, {keys}",
             ),
         )
     if "price" in name and name.endswith(("_home", "_local")):
@@ -211,7 +213,7 @@ def _of_column(name: str, rows: str) -> dict[str, tuple[str, Range]]:
                 0,
                 None,
                 f"{name} not negative",
-                failing=f"{rows} where {name} < 0 order by {name}",
+                failing=f"{rows} where {name} < 0 order by {name}, {keys}",
             ),
         )
     return found
