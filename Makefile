@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 SETUP := $(VENV)/.ready
-CHECKED := ingest orchestration companies tests bench
+CHECKED := analytics ingest orchestration companies tests bench
 
 export DAGSTER_DISABLE_TELEMETRY := true
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false

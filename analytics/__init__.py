@@ -1,0 +1,1 @@
+"""Estimators on arrays: no files, no database, nothing of the orchestration."""
