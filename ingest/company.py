@@ -39,7 +39,16 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _DURATION = re.compile(r"\s*(\d+)\s*(minute|hour|day|week|month)s?\s*")
 _PASSWORD_IN_URL = re.compile(r"^[a-z][a-z0-9+]*://[^/@\s]*:[^/@\s$]+@", re.IGNORECASE)
 _DATE_FORMAT = re.compile(r"(?=.*%)(?:[^%]|%(?:-?[dmyHIMSfjUWwuT]|[aAbBYpzZGVgnxXc%]))+")
-_CRON_FIELDS = 5
+# the five fields of cron, the lowest and highest number of each, and the names of numbers
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_WEEKDAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
+_CRON_FIELDS: tuple[tuple[str, int, int, list[str]], ...] = (
+    ("minute", 0, 59, []),
+    ("hour", 0, 23, []),
+    ("day of month", 1, 31, []),
+    ("month", 1, 12, ["", *_MONTHS]),
+    ("day of week", 0, 7, _WEEKDAYS),
+)
 _DELIMITER_BYTES = 4
 _FALSE = ("false", "no", "off", "0")
 _MAPPING_KEYS = (
@@ -130,13 +139,38 @@ def _time_zone(value: Any) -> Any:
 
 
 def _cron(value: Any) -> Any:
-    if isinstance(value, str) and len(value.split()) != _CRON_FIELDS:
+    if not isinstance(value, str):
+        return value
+    fields = value.lower().split()
+    if len(fields) != len(_CRON_FIELDS):
         raise _wrong(
             f"{value!r}",
             "five fields of cron: minute, hour, day of month, month, day of week",
             'write for instance "0 6 * * *" for every day at six',
         )
+    for text, (name, low, high, names) in zip(fields, _CRON_FIELDS, strict=True):
+        if not all(_is_cron_part(part, low, high, names) for part in text.split(",")):
+            raise _wrong(
+                f"{text!r} as {name} in {value!r}",
+                f"*, or numbers from {low} to {high}, their ranges and lists, with steps such as "
+                "*/2",
+                'write for instance "0 6 * * *" for every day at six',
+            )
     return value
+
+
+def _is_cron_part(part: str, low: int, high: int, names: list[str]) -> bool:
+    """Whether one member of a field's list is *, a number or a range, with a step or without."""
+    body, _, step = part.partition("/")
+    if "/" in part and not (step.isdecimal() and int(step) > 0):
+        return False
+    if body == "*":
+        return True
+    ends = [
+        names.index(end) if end and end in names else int(end) if end.isdecimal() else -1
+        for end in body.split("-")
+    ]
+    return len(ends) <= 2 and ends == sorted(ends) and all(low <= end <= high for end in ends)
 
 
 def _duration(value: Any) -> Any:

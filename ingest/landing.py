@@ -207,9 +207,17 @@ def _matches(pattern: str, source: Source, company: Company) -> Iterator[Pending
         )
     names = [absolute] if os.path.exists(absolute) else _glob(absolute, where)
     for name in names:
+        if _is_lock_file(name):
+            continue
         if os.path.isfile(name) or _is_link_to_nothing(name, where):
             shown = name if os.path.isabs(pattern) else os.path.relpath(name, base)
             yield _local_file(shown.replace(os.sep, "/"), name)
+
+
+def _is_lock_file(name: str) -> bool:
+    """Spreadsheet programs lay these beside a workbook that someone has open."""
+    base = os.path.basename(name)
+    return base.startswith(("~$", ".~lock."))
 
 
 def _is_link_to_nothing(name: str, where: str) -> bool:

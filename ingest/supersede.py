@@ -4,6 +4,9 @@ A newer content at the same path takes the place of the older one whole. Where a
 by some columns, or its entity has a natural key, the rows with the same key in the last delivery
 count, and those of all others are marked with it. What is last is a matter of names, not of when
 something was landed, so that the order of landing makes no difference.
+
+Where a source `replaces`, rows in quarantine replace too: a delivery that sends an order again has
+withdrawn the earlier one, also when no line of the new one can be taken yet.
 """
 
 from collections.abc import Sequence
@@ -64,7 +67,8 @@ def apply(
     columns = [name for name in replaced_columns(source) if name in held]
     queries = [_by_path(table, loaded)]
     if columns and len(order) > 1:
-        queries.append(_by_key(table, columns, loaded, len(order) == len(loaded)))
+        refused = _refused(connection, source, columns)
+        queries.append(_by_key(table, columns, loaded, len(order) == len(loaded), refused))
     for query in queries:
         if query:
             _mark(connection, source, table, query)
@@ -107,23 +111,48 @@ def _by_path(table: str, loaded: Sequence[Delivery]) -> str:
     """
 
 
-def _by_key(table: str, columns: Sequence[str], loaded: Sequence[Delivery], every: bool) -> str:
+def _refused(connection: duckdb.DuckDBPyConnection, source: Source, columns: Sequence[str]) -> str:
+    """A query for the keys in quarantine (the key, delivery) that replace; none of half a key."""
+    types = {name: ENTITIES[source.entity].column(name).type for name in columns}
+    key = ", ".join(
+        f"try_cast(mapped_row ->> {literal(name)} as {kind}) as {quoted(name)}"
+        for name, kind in types.items()
+    )
+    known = " and ".join(f"{quoted(name)} is not null" for name in columns)
+    wanted = literal(source.name) if source.replaces_columns else "null"
+    return (
+        f"select * from (select {key}, delivery_id as _delivery_id from quarantine.rows "
+        f"where source = {wanted}) where {known}"
+    )
+
+
+def _by_key(
+    table: str, columns: Sequence[str], loaded: Sequence[Delivery], every: bool, refused: str
+) -> str:
     """Rows whose key stands in several deliveries, and whose mark is not what it should be."""
     key = ", ".join(quoted(column) for column in columns)
     joined = " and ".join(
         f"candidates.{quoted(c)} is not distinct from {{0}}.{quoted(c)}" for c in columns
     )
     listed = ", ".join(f"'{delivery.delivery_id}'" for delivery in loaded)
-    touched = f"select distinct {key} from {table} where _delivery_id in ({listed})"
+    touched = (
+        f"select {key} from {table} where _delivery_id in ({listed}) "
+        f"union select {key} from refused where _delivery_id in ({listed})"
+    )
     narrowed = (
         "" if every else (f"where exists (select 1 from touched where {joined.format('touched')})")
     )
     return f"""
-        with touched as ({touched}),
+        with refused as ({refused}),
+        touched as ({touched}),
+        keyed as (
+            select {key}, _delivery_id, rowid as row, _superseded_by from {table}
+            union all
+            select {key}, _delivery_id, null, null from refused
+        ),
         candidates as (
-            select
-                {key}, candidates.rowid as row, _ranks.rank, _ranks.id, _superseded_by
-            from {table} as candidates
+            select {key}, row, _ranks.rank, _ranks.id, _superseded_by
+            from keyed as candidates
             inner join _ranks on candidates._delivery_id = _ranks.id and _ranks.successor is null
             {narrowed}
         ),
@@ -138,6 +167,6 @@ def _by_key(table: str, columns: Sequence[str], loaded: Sequence[Delivery], ever
         from candidates
         inner join winners on {joined.format("winners")}
         inner join _ranks as last on winners.rank = last.rank
-        where candidates._superseded_by is distinct from
+        where candidates.row is not null and candidates._superseded_by is distinct from
             case when candidates.rank < winners.rank then last.id end
     """

@@ -297,7 +297,7 @@ def _number(value: Any) -> float | None:
 def _deliveries(connection: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
     try:
         return connection.execute(_DELIVERIES).fetchall()
-    except (duckdb.CatalogException, duckdb.BinderException):
+    except duckdb.CatalogException:
         return []
 
 
@@ -306,7 +306,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, side: str, query: str) -> list[
     connection.execute(f"use {side}")
     try:
         return connection.execute(query).fetchall()
-    except (duckdb.CatalogException, duckdb.BinderException):
+    except duckdb.CatalogException:
         return []
     finally:
         connection.execute("use memory")

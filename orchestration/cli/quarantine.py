@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from orchestration.cli.place import Place, as_json, at_place
-from orchestration.cli.show import exact_json, print_table
+from orchestration.cli.show import exact_json, text
 
 _SHOWN = 20
 
@@ -57,8 +57,10 @@ def _show_rows(found: list[dict[str, Any]], everything: bool) -> None:
     if not found:
         click.echo("No such rows are in quarantine.")
         return
-    columns = ["source", "path", "row_number", "reason", "raw_row"]
-    print_table("In quarantine", columns, [[row[name] for name in columns] for row in found])
+    for row in found:
+        place = f"{row['source']} · {row['path']} · row {text(row['row_number'])}"
+        click.secho(place, bold=True)
+        click.echo(f"  {row['reason']}\n  {row['raw_row']}\n")
     if not everything and len(found) == _SHOWN:
         click.echo(f"The first {_SHOWN}; --all shows all of them.")
 

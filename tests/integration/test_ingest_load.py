@@ -540,6 +540,36 @@ def test_a_newer_content_of_a_path_takes_the_place_of_the_older(tmp_path: Path) 
     assert clean.raw() == [row for row in bench.raw() if row[-1] is None]
 
 
+@pytest.mark.parametrize("one_by_one", [True, False])
+def test_an_order_sent_again_with_bad_lines_only_is_withdrawn_until_they_are_mended(
+    tmp_path: Path, one_by_one: bool
+) -> None:
+    options = "replaces: order_id\nquarantine_limit_pct: 100"
+    bench = Workbench.of(tmp_path, options)
+    bench.put("1.csv", line("1"), line("2"))
+    if one_by_one:
+        bench.run()
+    bench.put("2.csv", line("1", price="-5"), line("3"))
+    bench.run()
+    current = "select order_id from raw.sales where _superseded_by is null order by 1"
+    assert bench.rows(current) == [("2",), ("3",)]
+    bench.describe(options, COLUMNS.replace("unit_price: price", "unit_price: abs(price)"))
+    bench.run()
+    assert bench.rows(current) == [("1",), ("2",), ("3",)]
+    clean = Workbench(bench.folder, duckdb.connect(), bench.company)
+    clean.load()
+    assert clean.raw() == bench.raw()
+
+
+def test_a_bad_row_of_an_entity_with_a_key_keeps_what_was_known_before(tmp_path: Path) -> None:
+    columns = "product_id: id\nname: name\nlist_price: price\ncurrency: \"'GBP'\"\n"
+    bench = Workbench.of(tmp_path, "quarantine_limit_pct: 100", columns, entity="products")
+    bench.put("1.csv", "a,good,5", header="id,name,price")
+    bench.put("2.csv", "a,bad,-5", header="id,name,price")
+    bench.run()
+    assert bench.rows("select name from raw.products where _superseded_by is null") == [("good",)]
+
+
 def test_natural_keys_keep_the_last_delivery(tmp_path: Path) -> None:
     columns = "product_id: id\nname: name\n"
     bench = Workbench.of(tmp_path, columns=columns, entity="products")

@@ -25,6 +25,15 @@ def test_brackets_may_be_part_of_a_name(tmp_path: Path, path: str) -> None:
     assert bench.run().rows_loaded == 1
 
 
+def test_the_lock_file_of_an_open_workbook_is_left_alone(tmp_path: Path) -> None:
+    bench = Workbench.of(tmp_path)
+    bench.put("orders.csv", line("1"))
+    for name in ("~$orders.csv", ".~lock.orders.csv"):
+        bench.write(name, b"someone")
+    bench.run()
+    assert bench.rows("select path from audit.deliveries") == [("data/orders.csv",)]
+
+
 def test_a_folder_is_no_path(tmp_path: Path) -> None:
     bench = Workbench.of(tmp_path, path="data/")
     with pytest.raises(SourceUnreachable, match="is a folder") as caught:

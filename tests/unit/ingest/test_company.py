@@ -146,6 +146,9 @@ def test_rates_from_a_package(tmp_path: Path) -> None:
         ("company: Northstar", "company: N\nfiscal_year_start_month: 13", "13", "12"),
         ("company: Northstar", "company: N\ntime_zone: Mars/Base", "Mars/Base", "IANA"),
         ("company: Northstar", "company: N\nschedules: {daily_refresh: daily}", "daily", "cron"),
+        ("company: Northstar", "company: N\nschedules: {x: 0 24 * * *}", "'24' as hour", "0 to 23"),
+        ("company: Northstar", "company: N\nschedules: {x: 0 6 * 9-3 *}", "9-3", "1 to 12"),
+        ("company: Northstar", "company: N\nschedules: {x: '*/0 6 * * *'}", "*/0", "0 to 59"),
         ("company: Northstar", "company: N\nalerts: {hook: x}", "hook", "webhook"),
         ("company: Northstar", "company: N\nalerts: {webhook: x}", "no address", "https://"),
         ("company: Northstar", "company: ${USER}", "${USER}", "in path and webhook only"),
@@ -285,3 +288,13 @@ def test_the_home_of_a_company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("TRADEWIND_HOME", str(tmp_path / "state"))
     assert Home.for_company(file).root == tmp_path / "state"
     assert Home.for_company(file, tmp_path / "here").warehouse == tmp_path / "here/warehouse.duckdb"
+
+
+@pytest.mark.parametrize(
+    "cron", ["0 6 * * *", "*/15 8-18/2 1,15 jan-mar mon-fri", "59 23 31 12 7", "0 0 * DEC SUN"]
+)
+def test_schedules_of_cron_are_taken(tmp_path: Path, cron: str) -> None:
+    text = GOOD.replace(
+        "company: Northstar", f"company: Northstar\nschedules: {{daily_refresh: '{cron}'}}"
+    )
+    assert load(tmp_path, text).schedules == {"daily_refresh": cron}

@@ -93,3 +93,11 @@ def test_a_version_against_itself_moved_nothing(home: Home, two_versions: tuple[
 def test_an_unknown_version_is_refused(home: Home, two_versions: tuple[str, str]) -> None:
     with pytest.raises(UnknownVersion):
         diff(home, "19990101T000000000000")
+
+
+def test_a_query_that_does_not_fit_the_tables_is_no_empty_answer(
+    home: Home, two_versions: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestration.diff._DELIVERIES", "select missing from b.audit.deliveries")
+    with pytest.raises(duckdb.BinderException):
+        diff(home)
