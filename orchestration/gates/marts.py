@@ -16,19 +16,23 @@ if TYPE_CHECKING:
     import duckdb
 
 SCHEMA = "marts"
+# the first month is compared with nothing
+_LATER_SALES = "core.fct_sales where order_month > (select min(order_month) from core.fct_sales)"
 # what a mart is made from: where there is some of it, the mart cannot be empty
 _MADE_FROM = {
     "mart_market_share__market_category_period": "core.fct_market_sales",
     "mart_market_share__market_category_firm_period": "core.fct_market_sales "
     "where firm is not null",
     "mart_sales__market_product_month": "core.fct_sales",
+    "mart_price_volume_mix__market_product_month": _LATER_SALES,
+    "mart_price_volume_mix__market_category_month": _LATER_SALES,
     "mart_customer_value__customer": "core.dim_customer",
     "mart_price_position__product_market_day": "core.fct_competitor_prices "
     "where product_id is not null and price_home is not null and not is_suspicious",
 }
 _KEYS = frozenset(
     {"period_start", "period", "order_month", "price_date", "market", "category", "firm"}
-    | {"product_id", "customer_id"}
+    | {"product_id", "customer_id", "compared_with"}
 )
 _LARGEST_TOTAL = 1e15
 _SHARE_OF = {
@@ -204,7 +208,9 @@ def _of_column(name: str, rows: str, keys: str) -> dict[str, tuple[str, Range]]:
                 failing=f"{rows} where {name} < 0 order by {name}, {keys}",
             ),
         )
-    if "price" in name and name.endswith(("_home", "_local")):
+    # what prices did to revenue is no price, and may well be negative
+    is_effect = name.endswith("_effect_home")
+    if "price" in name and name.endswith(("_home", "_local")) and not is_effect:
         least = f"lowest_{name}"
         found[least] = (
             f"min({name})",

@@ -44,6 +44,11 @@ FAULTS = {
     "price_gap_to_median": "update {table} set gap_to_median_home = 99",
     "price_of_rivals": "update {table} set rival_lowest_home = null",
     "price_position_is_in_order": "update {table} set rival_lowest_home = 999",
+    "price_volume_mix_adds_up": "update {table} set fx_effect_home = fx_effect_home + 0.01",
+    "price_volume_mix_is_the_sum": "update {table} set price_effect_home = 99",
+    "price_volume_mix_net_change": "update {table} set net_change_home = 99",
+    "price_volume_mix_of_one": "update {table} set new_effect_home = 99, sold_in = 'both'",
+    "price_volume_mix_of_products": "update {table} set mix_effect_home = mix_effect_home + 0.01",
     "sales_local_amounts": "update {table} set is_multi_currency = true",
     "sales_margin_is_net": "update {table} set margin_home = margin_home + 0.01",
     "sales_net_is_gross": "update {table} set net_amount_local = net_amount_local + 0.01",
@@ -79,6 +84,8 @@ def warehouse(
               customer_id="C1", discount_amount=1, channel="web")  # fmt: skip
     small.has("sales", {"order_id": "O4", "quantity": 1, "unit_price": 5, "currency": "CHF",
               "ordered_at": "2024-01-05 10:00:00", "market": "GB", "product_id": "L1"})  # fmt: skip
+    small.has("sales", {"order_id": "O5", "quantity": 2, "unit_price": 9, "currency": "GBP",
+              "ordered_at": "2024-02-05 10:00:00", "market": "GB", "product_id": "L1"})  # fmt: skip
     small.has("competitor_prices", {"observed_at": "2024-01-05 10:00:00", "competitor": "Rival",
               "market": "GB", "price": 8, "currency": "EUR", "product_id": "L1",
               "availability": "in_stock", "title": "Light"})  # fmt: skip
