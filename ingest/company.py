@@ -393,6 +393,13 @@ class Alerts(_Model):
     webhook: Annotated[SecretStr, BeforeValidator(_webhook)]
 
 
+class GrowthShare(_Model):
+    """Where the cells of the growth-share matrix part."""
+
+    market_growth_pct: float = 10.0
+    relative_share: Annotated[float, Field(gt=0)] = 1.0
+
+
 class Settings(_Model):
     """What may be written in a company file."""
 
@@ -404,6 +411,7 @@ class Settings(_Model):
     time_zone: Annotated[str, BeforeValidator(_time_zone)] = "UTC"
     max_rate_carry_days: Annotated[int, Field(ge=0, le=36500)] = 365
     price_carry_days: Annotated[int, Field(ge=0, le=36500)] = 7
+    growth_share: GrowthShare = GrowthShare()
     alerts: Alerts | None = None
     schedules: dict[Literal["daily_refresh", "price_sweep", "monthly_review"], Cron] = {}
     sources: Annotated[list[Source], Field(min_length=1)]

@@ -120,6 +120,8 @@ def _write_settings(connection: duckdb.DuckDBPyConnection, company: Company) -> 
         "time_zone": company.time_zone,
         "max_rate_carry_days": company.max_rate_carry_days,
         "price_carry_days": company.price_carry_days,
+        "growth_share_market_growth_pct": company.growth_share.market_growth_pct,
+        "growth_share_relative_share": company.growth_share.relative_share,
     }
     listed = ", ".join(f"{literal(value)} as {name}" for name, value in settings.items())
     connection.execute(f"create or replace table raw.company as select {listed}")

@@ -67,3 +67,55 @@
 {% macro spark__product_or_null(left, right) -%}
     try_multiply({{ left }}, {{ right }})
 {%- endmacro %}
+
+
+{# A one-column relation `value` of the whole numbers from 1. #}
+{% macro whole_numbers(last) -%}
+    {{ return(adapter.dispatch('whole_numbers', 'tradewind')(last)) }}
+{%- endmacro %}
+
+{% macro default__whole_numbers(last) -%}
+    select unnest(range(1, {{ last + 1 }})) as value
+{%- endmacro %}
+
+{% macro spark__whole_numbers(last) -%}
+    select explode(sequence(1, {{ last }})) as value
+{%- endmacro %}
+
+
+{# A number from 0 to under 1 that looks random and always is the same for a text. #}
+{% macro uniform_of(text) -%}
+    {{ return(adapter.dispatch('uniform_of', 'tradewind')(text)) }}
+{%- endmacro %}
+
+{% macro default__uniform_of(text) -%}
+    cast(('0x' || left(md5({{ text }}), 12)) as bigint) / 281474976710656.0
+{%- endmacro %}
+
+{% macro spark__uniform_of(text) -%}
+    cast(conv(left(md5({{ text }}), 12), 16, 10) as bigint) / 281474976710656.0D
+{%- endmacro %}
+
+
+{# An aggregate: the value below which a part of the values lies, between two of them in proportion. #}
+{% macro quantile(number, part) -%}
+    {{ return(adapter.dispatch('quantile', 'tradewind')(number, part)) }}
+{%- endmacro %}
+
+{% macro default__quantile(number, part) -%}
+    quantile_cont({{ number }}, {{ part }})
+{%- endmacro %}
+
+{% macro spark__quantile(number, part) -%}
+    percentile({{ number }}, {{ part }})
+{%- endmacro %}
+
+
+{# An aggregate: the names in a group, in their order, with commas between. #}
+{% macro names_of(name) -%}
+    {{ return(adapter.dispatch('names_of', 'tradewind')(name)) }}
+{%- endmacro %}
+
+{% macro default__names_of(name) -%} string_agg({{ name }}, ', ' order by {{ name }}) {%- endmacro %}
+
+{% macro spark__names_of(name) -%} array_join(array_sort(collect_list({{ name }})), ', ') {%- endmacro %}

@@ -20,11 +20,14 @@ final as (
         brand,
         product,
         origin,
+        outlet,
 
         ---------- attributes
         publisher,
         edition,
         published_on,
+        sample_of,
+        universe_size,
         is_own,
         currency,
         fx_rate,
@@ -36,6 +39,9 @@ final as (
         cast(value * fx_rate as decimal(28, 4)) as value_home,
         cast(value_low * fx_rate as decimal(28, 4)) as value_low_home,
         cast(value_high * fx_rate as decimal(28, 4)) as value_high_home,
+        buyers,
+        buyers_category_units,
+        cast(buyers_category_value * fx_rate as decimal(28, 4)) as buyers_category_value_home,
 
         ---------- lineage
         source,

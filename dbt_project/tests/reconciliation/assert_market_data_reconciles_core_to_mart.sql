@@ -1,5 +1,6 @@
 -- The firms' mart carries what core.fct_market_sales says of a firm in a delivered period, where
--- it says it in one way only: in one row, in a market that one publisher speaks of.
+-- it says it in one way only: in one row, of all outlets and products, in a market that one
+-- publisher speaks of.
 
 with
 
@@ -43,7 +44,7 @@ told_once as (
         and market_sales.period = single_publishers.period
         and market_sales.market = single_publishers.market
         and market_sales.category_key = single_publishers.category_key
-    where market_sales.firm is not null
+    where market_sales.firm is not null and market_sales.sample_of is null
     group by
         market_sales.period_month,
         market_sales.period,

@@ -37,6 +37,7 @@ FAULTS = {
     "holds_fct_sales_order": "update {table} set margin_home = margin_home + 0.01",
     "holds_int_rates__currency_days": "update {table} set quote_date = rate_date + 1",
     "keeps_every_line": "delete from {table} where quantity > 1",
+    "market_share_interval": "update {table} set interval_reason = 'because'",
     "market_share_is_ours": "update {table} set value_share_pct = value_share_pct + 1",
     "market_share_market_equals": "delete from {table}",
     "no_gap_dim_date": "delete from {table} where date_day = '2024-06-15'",

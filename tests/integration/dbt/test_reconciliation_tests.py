@@ -38,7 +38,7 @@ create table int_customers__days (lines bigint);
 create table mart_customer_value__customer (net_revenue_home decimal(38, 4));
 create table fct_market_sales (
     period_start date, period varchar, market varchar, category varchar, firm varchar,
-    publisher varchar, units decimal(18, 4), value_home decimal(18, 4)
+    publisher varchar, sample_of varchar, units decimal(18, 4), value_home decimal(18, 4)
 );
 create table mart_market_share__market_category_firm_period as from fct_market_sales;
 """
@@ -59,9 +59,9 @@ insert into mart_sales__market_product_month from int_sales__product_months;
 insert into int_customers__days values (1);
 insert into mart_customer_value__customer values (8);
 insert into fct_market_sales values
-    ('2024-01-01', 'year', 'US', 'Lamps ', 'Acme', null, 100, 1000);
+    ('2024-01-01', 'year', 'US', 'Lamps ', 'Acme', null, null, 100, 1000);
 insert into mart_market_share__market_category_firm_period values
-    ('2024-01-01', 'year', 'US', 'lamps', 'ACME', null, 100, 1000);
+    ('2024-01-01', 'year', 'US', 'lamps', 'ACME', null, null, 100, 1000);
 """
 RAW_TO_CORE = "assert_sales_reconcile_raw_to_core"
 CORE_TO_MART = "assert_sales_reconcile_core_to_mart"

@@ -58,12 +58,15 @@ BREAKING = {
     "cost_in_range": "1000000 as quantity, 10000 as unit_cost",
     "depth_is_percent": "101 as depth_pct",
     "ends_after_start": "date '2026-02-02' as starts_on, date '2026-02-01' as ends_on",
+    "buyers_not_negative": "-1 as buyers, 1 as buyers_category_units, 1 as buyers_category_value",
     "percent_is_percent": "-101 as percent",
     "percent_or_amount": "'UK' as market",
     "period_start_is_first_day": "date '2026-02-02' as period_start, 'quarter' as period",
     "rating_within_scale": "6 as rating, 5 as rating_scale",
     "retired_after_launch": "date '2026-02-02' as launched_on, date '2026-02-01' as retired_on",
     "valid_to_after_from": "date '2026-02-02' as valid_from, date '2026-02-02' as valid_to",
+    "sample_is_named": "'outlets' as sample_of",
+    "universe_is_of_a_sample": "10 as universe_size",
     "value_range_in_order": "2 as value_low, 1 as value_high",
 }
 BREAKING_ENDINGS = {

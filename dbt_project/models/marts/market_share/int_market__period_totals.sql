@@ -75,7 +75,13 @@ sources as (
         market_rows.category_key,
         max(market_rows.publisher) as publisher,
         max(market_rows.edition) as edition,
-        max(market_rows.published_on) as published_on
+        max(market_rows.published_on) as published_on,
+        max(market_rows.sample_of) as sample_of,
+        min(case when market_rows.sample_of is null then 0 else 1 end) as is_sample,
+        max(market_rows.sample_size) as sample_size,
+        max(market_rows.universe_size) as universe_size,
+        count(distinct market_rows.outlet) as outlets,
+        count(distinct market_rows.product) as products
     from market_rows
     inner join delivered
         on market_rows.period = delivered.period
@@ -143,6 +149,14 @@ final as (
         sum(case when delivered.has_firms = 1 then blocks.block_months else 0 end)
             as months_with_firms,
         max(blocks.period_months) as period_months,
+
+        ---------- the sample that the market is projected from; the largest of the parts
+        case when min(sources.is_sample) = 1 then max(sources.sample_of) end as sample_of,
+        max(case when sources.sample_of is null then 0 else 1 end) = 1 as has_sample,
+        max(sources.sample_size) as sample_size,
+        max(sources.universe_size) as universe_size,
+        max(sources.outlets) as outlets,
+        max(sources.products) as products,
 
         ---------- flags and dates
         max(case when blocks.block_period <> blocks.period then 1 else 0 end) = 1 as is_rolled_up,

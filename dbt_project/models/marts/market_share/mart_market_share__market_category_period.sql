@@ -18,6 +18,12 @@ firms as (
 
 ),
 
+intervals as (
+
+    select * from {{ ref('int_market__share_intervals') }}
+
+),
+
 product_months as (
 
     select
@@ -141,23 +147,33 @@ joined as (
         totals.*,
         12 * extract(year from totals.period_start)
         + extract(month from totals.period_start) as month_index,
+        -- of a sample, both sides are taken from the same outlets where it names us; and without
+        -- knowing how many outlets there are, ours cannot be held against it otherwise
         case
+            when own_firms.period is not null and totals.has_sample then 'market data'
+            when totals.has_sample and totals.universe_size is null then null
             when own_sales.period is not null then 'own sales'
             when own_firms.period is not null then 'market data'
             when own_spans.months_with_sales_data > 0 then 'own sales'
         end as own_source,
         case
+            when own_firms.period is not null and totals.has_sample then own_firms.units
+            when totals.has_sample and totals.universe_size is null then null
             when own_sales.period is not null then own_sales.units
             when own_firms.period is not null then own_firms.units
             when own_spans.months_with_sales_data > 0 then 0
         end as own_units,
         case
+            when own_firms.period is not null and totals.has_sample then own_firms.value_home
+            when totals.has_sample and totals.universe_size is null then null
             when own_sales.period is not null then own_sales.value_home
             when own_firms.period is not null then own_firms.value_home
             when own_spans.months_with_sales_data > 0 then 0
         end as own_value_home,
         case
-            when own_sales.period is null and own_firms.period is not null
+            when
+                own_firms.period is not null
+                and (own_sales.period is null or totals.has_sample)
                 then 100.0 * totals.months_with_firms / nullif(totals.covered_months, 0)
             else
                 100.0 * coalesce(own_spans.months_with_sales_data, 0)
@@ -191,6 +207,85 @@ shares as (
         100.0 * cast(own_value_home as double)
         / nullif(cast(market_value_home as double), 0) as value_share_pct
     from joined
+
+),
+
+-- what follows for our share from an interval of it, or from one of the market: a larger market
+-- makes it smaller
+share_intervals as (
+
+    select
+        shares.period,
+        shares.period_start,
+        shares.market,
+        shares.category_key,
+        max(case
+            when intervals.measure = 'volume' and intervals.is_share
+                then 100.0 * intervals.low
+            when intervals.measure = 'volume'
+                then
+                    100.0 * cast(shares.own_units as double)
+                    / nullif(intervals.high * intervals.universe_size, 0)
+        end) as volume_share_low_pct,
+        max(case
+            when intervals.measure = 'volume' and intervals.is_share
+                then 100.0 * intervals.high
+            when intervals.measure = 'volume'
+                then
+                    100.0 * cast(shares.own_units as double)
+                    / nullif(intervals.low * intervals.universe_size, 0)
+        end) as volume_share_high_pct,
+        max(case
+            when intervals.measure = 'value' and intervals.is_share
+                then 100.0 * intervals.low
+            when intervals.measure = 'value'
+                then
+                    100.0 * cast(shares.own_value_home as double)
+                    / nullif(intervals.high * intervals.universe_size, 0)
+        end) as value_share_low_pct,
+        max(case
+            when intervals.measure = 'value' and intervals.is_share
+                then 100.0 * intervals.high
+            when intervals.measure = 'value'
+                then
+                    100.0 * cast(shares.own_value_home as double)
+                    / nullif(intervals.low * intervals.universe_size, 0)
+        end) as value_share_high_pct
+    from shares
+    inner join intervals
+        on shares.period = intervals.period
+        and shares.period_start = intervals.period_start
+        and shares.market = intervals.market
+        and shares.category_key = intervals.category_key
+    where shares.own_source is not null
+    group by shares.period, shares.period_start, shares.market, shares.category_key
+
+),
+
+-- how sure the figure of each market can be
+certainty as (
+
+    select
+        period,
+        period_start,
+        market,
+        category_key,
+        case
+            when sample_of is not null and universe_size <= sample_size then 'census'
+            when sample_of is not null then 'cluster bootstrap over ' || sample_of
+            when has_sample then 'none'
+            when market_value_low_home is not null or market_value_high_home is not null
+                then 'published range'
+            else 'census'
+        end as interval_method,
+        case
+            when sample_of is null and has_sample then 'only a part of the period is a sample'
+            when sample_of is not null and universe_size <= sample_size then null
+            when sample_of is not null and sample_size < 5 then 'fewer than 5 ' || sample_of
+            when sample_of is not null and own_source is null
+                then 'the sample does not name us, and universe_size is not known'
+        end as interval_reason
+    from shares
 
 ),
 
@@ -262,10 +357,31 @@ final as (
         cast(shares.own_value_home as decimal(38, 4)) as own_value_home,
         cast(shares.market_value_home as decimal(38, 4)) as market_value_home,
         shares.value_share_pct,
-        100.0 * cast(shares.own_value_home as double)
-        / nullif(cast(shares.market_value_high_home as double), 0) as value_share_low_pct,
-        100.0 * cast(shares.own_value_home as double)
-        / nullif(cast(shares.market_value_low_home as double), 0) as value_share_high_pct,
+        case
+            when certainty.interval_method = 'published range'
+                then
+                    100.0 * cast(shares.own_value_home as double)
+                    / nullif(cast(shares.market_value_high_home as double), 0)
+            when certainty.interval_method like 'cluster%' then share_intervals.value_share_low_pct
+        end as value_share_low_pct,
+        case
+            when certainty.interval_method = 'published range'
+                then
+                    100.0 * cast(shares.own_value_home as double)
+                    / nullif(cast(shares.market_value_low_home as double), 0)
+            when certainty.interval_method like 'cluster%' then share_intervals.value_share_high_pct
+        end as value_share_high_pct,
+        case
+            when certainty.interval_method like 'cluster%' then share_intervals.volume_share_low_pct
+        end as volume_share_low_pct,
+        case
+            when certainty.interval_method like 'cluster%'
+                then share_intervals.volume_share_high_pct
+        end as volume_share_high_pct,
+        case
+            when certainty.interval_reason is null then certainty.interval_method else 'none'
+        end as interval_method,
+        certainty.interval_reason,
 
         ---------- change; where our figure comes from another place than before, it is no change
         shares.volume_share_pct - previous.volume_share_pct as volume_share_change_pp,
@@ -296,9 +412,67 @@ final as (
         shares.is_rolled_up,
         shares.publisher,
         shares.edition,
-        shares.published_on
+        shares.published_on,
+        shares.sample_of,
+        case when shares.sample_of is not null then cast(shares.sample_size as bigint) end
+            as sample_size,
+        shares.universe_size,
+        concat_ws(
+            '; ',
+            shares.market_basis,
+            case
+                when structure.named_firms is not null
+                    then
+                        concat(
+                            cast(structure.named_firms as {{ dbt.type_string() }}),
+                            ' firms named'
+                        )
+                else 'no firm named'
+            end,
+            case
+                when shares.sample_of is not null
+                    then concat_ws(
+                        ' ',
+                        cast(shares.sample_size as {{ dbt.type_string() }}),
+                        'of',
+                        coalesce(
+                            cast(cast(shares.universe_size as bigint) as {{ dbt.type_string() }}),
+                            'an unknown number of'
+                        ),
+                        shares.sample_of
+                    )
+                when shares.outlets > 0
+                    then concat(cast(shares.outlets as {{ dbt.type_string() }}), ' outlets')
+                else 'all outlets'
+            end,
+            case
+                when shares.products > 0
+                    then concat(cast(shares.products as {{ dbt.type_string() }}), ' products')
+                else 'all products'
+            end,
+            concat_ws(
+                ' ',
+                cast(cast(shares.covered_months as bigint) as {{ dbt.type_string() }}),
+                'of',
+                cast(cast(shares.period_months as bigint) as {{ dbt.type_string() }}),
+                'months'
+            ),
+            concat_ws(
+                ' ', coalesce(shares.publisher, 'publisher not named'), 'edition', shares.edition
+            )
+        ) as market_covers
     from shares
     cross join company
+    inner join certainty
+        on shares.period = certainty.period
+        and shares.period_start = certainty.period_start
+        and shares.market = certainty.market
+        and shares.category_key = certainty.category_key
+    left join share_intervals
+        on shares.period = share_intervals.period
+        and shares.period_start = share_intervals.period_start
+        and shares.market = share_intervals.market
+        and shares.category_key = share_intervals.category_key
     left join structure
         on shares.period = structure.period
         and shares.period_start = structure.period_start

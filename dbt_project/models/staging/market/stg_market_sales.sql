@@ -22,6 +22,7 @@ last_delivered as (
             brand,
             product,
             origin,
+            outlet,
             publisher,
             edition
         order by {{ last_delivered() }}
@@ -40,6 +41,8 @@ final as (
         brand,
         product,
         origin,
+        outlet,
+        sample_of,
         currency,
         publisher,
         edition,
@@ -49,6 +52,10 @@ final as (
         value,
         value_low,
         value_high,
+        universe_size,
+        buyers,
+        buyers_category_units,
+        buyers_category_value,
 
         ---------- timestamps
         period_start,
