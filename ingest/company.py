@@ -400,6 +400,19 @@ class GrowthShare(_Model):
     relative_share: Annotated[float, Field(gt=0)] = 1.0
 
 
+class Pricing(_Model):
+    """How rivals' prices are made comparable with ours, and how long they count."""
+
+    carry_days: Annotated[int, Field(ge=0, le=36500)] = 7
+    staleness_days: Annotated[int, Field(ge=0, le=36500)] = 7
+    doubtful_under: Annotated[float, Field(ge=0, le=1)] = 0.8
+    tax_basis: Literal["excluded", "included"] = "excluded"
+    vat_pct: dict[Country, Annotated[float, Field(ge=0, le=100)]] = {}
+    include_shipping: bool = False
+    same_price_tolerance_pct: Annotated[float, Field(ge=0, le=100)] = 0.5
+    follow_days: Annotated[int, Field(ge=0, le=36500)] = 7
+
+
 class Settings(_Model):
     """What may be written in a company file."""
 
@@ -410,8 +423,8 @@ class Settings(_Model):
     own_firms: list[Text] = []
     time_zone: Annotated[str, BeforeValidator(_time_zone)] = "UTC"
     max_rate_carry_days: Annotated[int, Field(ge=0, le=36500)] = 365
-    price_carry_days: Annotated[int, Field(ge=0, le=36500)] = 7
     growth_share: GrowthShare = GrowthShare()
+    pricing: Pricing = Pricing()
     alerts: Alerts | None = None
     schedules: dict[Literal["daily_refresh", "price_sweep", "monthly_review"], Cron] = {}
     sources: Annotated[list[Source], Field(min_length=1)]

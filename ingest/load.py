@@ -119,9 +119,15 @@ def _write_settings(connection: duckdb.DuckDBPyConnection, company: Company) -> 
         "fiscal_year_start_month": company.fiscal_year_start_month,
         "time_zone": company.time_zone,
         "max_rate_carry_days": company.max_rate_carry_days,
-        "price_carry_days": company.price_carry_days,
         "growth_share_market_growth_pct": company.growth_share.market_growth_pct,
         "growth_share_relative_share": company.growth_share.relative_share,
+        "price_carry_days": company.pricing.carry_days,
+        "price_staleness_days": company.pricing.staleness_days,
+        "price_doubtful_under": company.pricing.doubtful_under,
+        "price_tax_basis": company.pricing.tax_basis,
+        "price_include_shipping": company.pricing.include_shipping,
+        "price_same_tolerance_pct": company.pricing.same_price_tolerance_pct,
+        "price_follow_days": company.pricing.follow_days,
     }
     listed = ", ".join(f"{literal(value)} as {name}" for name, value in settings.items())
     connection.execute(f"create or replace table raw.company as select {listed}")
@@ -130,6 +136,13 @@ def _write_settings(connection: duckdb.DuckDBPyConnection, company: Company) -> 
         f"create or replace table raw.own_firms as "
         f"select cast(firm as varchar) as firm from (values {firms}) as t(firm) "
         f"where firm is not null"
+    )
+    rates = [f"({literal(code)}, {rate!r})" for code, rate in company.pricing.vat_pct.items()]
+    connection.execute(
+        f"create or replace table raw.vat_rates as "
+        f"select cast(market as varchar) as market, cast(vat_pct as double) as vat_pct "
+        f"from (values {', '.join(rates) or '(null, null)'}) as t(market, vat_pct) "
+        f"where market is not null"
     )
 
 

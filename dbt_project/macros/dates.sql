@@ -15,3 +15,9 @@
     {%- set months = "case " ~ period ~ " when 'month' then 1 when 'quarter' then 3 else 12 end" -%}
     {{ days_after('cast(' ~ dbt.dateadd('month', months, period_start) ~ ' as date)', -1) }}
 {%- endmacro %}
+
+
+{# The Monday of a date's week. #}
+{% macro week_of(day) -%}
+    cast(date_trunc('week', {{ day }}) as date)
+{%- endmacro %}

@@ -29,10 +29,11 @@ _MADE_FROM = {
     "mart_customer_value__customer": "core.dim_customer",
     "mart_price_position__product_market_day": "core.fct_competitor_prices "
     "where product_id is not null and price_home is not null and not is_suspicious",
+    "mart_price_index__market_category_week": "intermediate.int_competitor_prices__observed_days",
 }
 _KEYS = frozenset(
     {"period_start", "period", "order_month", "price_date", "market", "category", "firm"}
-    | {"product_id", "customer_id", "compared_with"}
+    | {"product_id", "customer_id", "compared_with", "week_start", "competitor"}
 )
 _LARGEST_TOTAL = 1e15
 _SHARE_OF = {

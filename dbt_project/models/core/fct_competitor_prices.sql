@@ -1,5 +1,11 @@
 with
 
+company as (
+
+    select price_doubtful_under from {{ source('raw', 'company') }}
+
+),
+
 matched as (
 
     select * from {{ ref('int_competitor_prices__matched') }}
@@ -29,15 +35,19 @@ offer_medians as (
 
 ),
 
+-- what may be another product does not say what this one costs
 product_medians as (
 
     select
-        matched_product_id,
-        median(exact_price_home) as median_price_home,
+        converted.matched_product_id,
+        median(converted.exact_price_home) as median_price_home,
         count(*) as observations
     from converted
-    where matched_product_id is not null
-    group by matched_product_id
+    cross join company
+    where
+        converted.matched_product_id is not null
+        and coalesce(converted.match_confidence, 1) >= company.price_doubtful_under
+    group by converted.matched_product_id
 
 ),
 

@@ -12,7 +12,7 @@ from tests.integration.conftest import ORDERS, Tiny
 from tests.integration.small import make_tables
 
 pytestmark = pytest.mark.xdist_group("small")
-INCREMENTAL = ["int_sales__product_months", "int_customers__days"]
+INCREMENTAL = ["int_sales__product_months", "int_sales__product_days", "int_customers__days"]
 COMPARED = ["core.fct_sales", *(f"intermediate.{name}" for name in INCREMENTAL)]
 
 

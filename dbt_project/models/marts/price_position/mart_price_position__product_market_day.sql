@@ -1,44 +1,26 @@
-{#- sellers this close to our price, as a fraction of it, have the same price #}
-{%- set same_price_tolerance = '0.005' -%}
 with
 
 company as (
 
-    select
-        reporting_currency,
-        price_carry_days
-    from {{ source('raw', 'company') }}
+    select price_same_tolerance_pct from {{ source('raw', 'company') }}
 
 ),
 
-own_firms as (
+standing as (
 
-    select distinct {{ comparable('firm') }} as firm_key from {{ source('raw', 'own_firms') }}
+    select * from {{ ref('int_competitor_prices__standing_days') }}
 
 ),
 
--- what our own shop asks is no rival's price
-observations as (
+own_prices as (
 
-    select
-        prices.product_id,
-        prices.market,
-        prices.observed_date,
-        prices.observed_at,
-        prices.competitor,
-        coalesce(prices.seller, '') as seller,
-        coalesce(prices.url, prices.gtin, prices.mpn, prices.title, '') as page,
-        prices.pack_coefficient,
-        prices.price_home,
-        prices.availability,
-        prices.tax_included,
-        prices.is_suspicious,
-        prices.delivery_id,
-        prices.row_number
-    from {{ ref('fct_competitor_prices') }} as prices
-    left join own_firms
-        on {{ comparable('prices.competitor') }} = own_firms.firm_key
-    where prices.product_id is not null and own_firms.firm_key is null
+    select * from {{ ref('int_own_prices__product_market_days') }}
+
+),
+
+products as (
+
+    select * from {{ ref('dim_product') }}
 
 ),
 
@@ -48,159 +30,59 @@ days as (
         product_id,
         market,
         observed_date as price_date,
-        12 * extract(year from observed_date) + extract(month from observed_date) as month_index,
-        sum(case when is_suspicious then 1 else 0 end) as suspicious_left_out
-    from observations
+        sum(suspicious_left_out) as suspicious_left_out
+    from {{ ref('int_competitor_prices__observed_days') }}
     group by product_id, market, observed_date
 
 ),
 
--- of several looks at one offer on one day the last one counts; a suspicious price is no price,
--- but that the shop had none in stock is to be believed
-offer_days as (
+lowest_by_day as (
 
-    select *
-    from observations
-    where not is_suspicious or availability not in ('in_stock', 'unknown')
-    qualify row_number() over (
-        partition by
-            product_id, market, competitor, seller, page, pack_coefficient, observed_date
-        order by observed_at desc, delivery_id desc, row_number desc
-    ) = 1
+    select
+        product_id,
+        market,
+        price_date,
+        min(case when is_in_stock then price_home end) as lowest_home
+    from standing
+    group by product_id, market, price_date
 
 ),
 
--- an observation stands until the next one of its offer, and no longer than prices are carried
-offer_spans as (
+lowest_before as (
 
     select
-        offer_days.*,
-        least(
-            company.price_carry_days + 1,
-            coalesce(
-                {{ dbt.datediff('offer_days.observed_date', 'offer_days.next_date', 'day') }},
-                company.price_carry_days + 1
-            )
-        ) as days_valid
+        product_id,
+        market,
+        price_date,
+        min(lowest_home) over (
+            partition by product_id, market
+            order by {{ dbt.datediff("cast('1970-01-01' as date)", 'price_date', 'day') }}
+            range between 30 preceding and 1 preceding
+        ) as rival_lowest_30_days_home
     from (
-        select
-            *,
-            lead(observed_date) over (
-                partition by product_id, market, competitor, seller, page, pack_coefficient
-                order by observed_date
-            ) as next_date
-        from offer_days
-    ) as offer_days
-    cross join company
+        select * from lowest_by_day
 
-),
+        union all
 
-carry_calendar as (
-
-    select
-        cast('2000-01-01' as date) as first_day,
-        {{ days_after("cast('2000-01-01' as date)", 'price_carry_days') }} as last_day
-    from company
-
-),
-
-carry_days as (
-
-    {{ calendar_days('carry_calendar', 'first_day', 'last_day') }}
-
-),
-
-days_carried as (
-
-    select {{ dbt.datediff("cast('2000-01-01' as date)", 'day', 'day') }} as days_old -- noqa: LT05
-    from carry_days
-
-),
-
--- one row for each day on which an observation stands, so that days are joined by equality
-offers as (
-
-    select
-        offer_spans.product_id,
-        offer_spans.market,
-        {{ days_after('offer_spans.observed_date', 'days_carried.days_old') }} as price_date,
-        days_carried.days_old,
-        offer_spans.price_home,
-        offer_spans.tax_included,
-        -- a shop that says nothing about its stock offers what it shows
-        offer_spans.availability in ('in_stock', 'unknown') as is_in_stock
-    from offer_spans
-    inner join days_carried
-        on offer_spans.days_valid > days_carried.days_old
-
-),
-
-rates as (
-
-    select * from {{ ref('int_rates__currency_days') }}
-
-),
-
-sold_months as (
-
-    select
-        product_id,
-        market,
-        12 * extract(year from order_month) + extract(month from order_month) as month_index,
-        sum(net_amount_home) / nullif(sum(units), 0) as average_price_home
-    from {{ ref('int_sales__product_months') }}
-    where line_kind = 'product'
-    group by
-        product_id,
-        market,
-        12 * extract(year from order_month) + extract(month from order_month)
-    having sum(units) > 0 and sum(net_amount_home) > 0
-
-),
-
-months_of_days_and_sales as (
-
-    select
-        product_id,
-        market,
-        month_index,
-        cast(null as bigint) as sold_month_index
-    from days
-    group by product_id, market, month_index
-
-    union all
-
-    select
-        product_id,
-        market,
-        month_index,
-        month_index as sold_month_index
-    from sold_months
-
-),
-
--- found by a running maximum and looked up by equality: a join on a range of months would compare
--- every day with every month
-latest_sold_months as (
-
-    select
-        product_id,
-        market,
-        month_index,
-        max(sold_month_index) as sold_month_index
-    from (
         select
             product_id,
             market,
-            month_index,
-            max(sold_month_index) over (
-                partition by product_id, market
-                order by month_index
-                range between unbounded preceding and current row
-            ) as sold_month_index
-        from months_of_days_and_sales
-    ) as running
-    group by product_id, market, month_index
+            price_date,
+            null as lowest_home
+        from days
+    ) as every_day
+
+),
+
+lowest_30_days as (
+
+    select
+        product_id,
+        market,
+        price_date,
+        min(rival_lowest_30_days_home) as rival_lowest_30_days_home
+    from lowest_before
+    group by product_id, market, price_date
 
 ),
 
@@ -208,64 +90,82 @@ priced_days as (
 
     select
         days.*,
-        company.reporting_currency,
         products.name as product_name,
         products.category,
-        cast(coalesce(
-            cast(products.list_price as double) * rates.rate_to_home,
-            cast(sold_months.average_price_home as double)
-        ) as decimal(18, 4)) as our_price_home,
-        case
-            when products.list_price * rates.rate_to_home is not null then 'list price'
-            when sold_months.average_price_home is not null then 'average of the latest month sold'
-        end as our_price_source
+        own_prices.our_price_home,
+        own_prices.our_price_source,
+        own_prices.our_list_price_home,
+        own_prices.our_sold_price_home,
+        own_prices.our_lowest_30_days_home,
+        lowest_30_days.rival_lowest_30_days_home,
+        1 - company.price_same_tolerance_pct / 100 as same_price_factor
     from days
     cross join company
-    left join {{ ref('dim_product') }} as products
+    left join products
         on days.product_id = products.product_id
-    left join rates
-        on coalesce(products.currency, company.reporting_currency) = rates.currency
-        and days.price_date = rates.rate_date
-    left join latest_sold_months
-        on days.product_id = latest_sold_months.product_id
-        and days.market = latest_sold_months.market
-        and days.month_index = latest_sold_months.month_index
-    left join sold_months
-        on latest_sold_months.product_id = sold_months.product_id
-        and latest_sold_months.market = sold_months.market
-        and latest_sold_months.sold_month_index = sold_months.month_index
+    left join own_prices
+        on days.product_id = own_prices.product_id
+        and days.market = own_prices.market
+        and days.price_date = own_prices.price_date
+    left join lowest_30_days
+        on days.product_id = lowest_30_days.product_id
+        and days.market = lowest_30_days.market
+        and days.price_date = lowest_30_days.price_date
+
+),
+
+offers as (
+
+    select
+        priced_days.product_id,
+        priced_days.market,
+        priced_days.price_date,
+        standing.is_in_stock,
+        standing.days_old,
+        coalesce(standing.tax_included, false) as tax_included,
+        standing.is_tax_unknown,
+        case when standing.is_in_stock then standing.price_home end as price_home,
+        case when standing.is_in_stock then standing.list_price_home end as list_price_home,
+        case
+            when standing.is_in_stock and standing.price_kind = 'promotional'
+                then standing.price_home
+        end as promotional_price_home,
+        priced_days.our_price_home * priced_days.same_price_factor as our_bound_home,
+        priced_days.our_list_price_home * priced_days.same_price_factor as our_list_bound_home
+    from priced_days
+    inner join standing
+        on priced_days.product_id = standing.product_id
+        and priced_days.market = standing.market
+        and priced_days.price_date = standing.price_date
 
 ),
 
 rivals as (
 
     select
-        priced_days.product_id,
-        priced_days.market,
-        priced_days.price_date,
+        product_id,
+        market,
+        price_date,
         count(*) as matched_offers,
-        sum(case when offers.is_in_stock then 1 else 0 end) as in_stock_offers,
-        sum(case when offers.is_in_stock and offers.tax_included then 1 else 0 end)
-            as tax_included_offers,
-        min(case when offers.is_in_stock then offers.price_home end) as rival_lowest_home,
-        median(case when offers.is_in_stock then offers.price_home end) as rival_median_home,
-        avg(case when offers.is_in_stock then offers.price_home end) as rival_mean_home,
-        max(case when offers.is_in_stock then offers.price_home end) as rival_highest_home,
-        sum(case
-            when
-                offers.is_in_stock
-                and offers.price_home
-                < priced_days.our_price_home * (1 - {{ same_price_tolerance }})
-                then 1
-            else 0
-        end) as cheaper_offers,
-        max(case when offers.is_in_stock then offers.days_old end) as oldest_observation_days
-    from priced_days
-    inner join offers
-        on priced_days.product_id = offers.product_id
-        and priced_days.market = offers.market
-        and priced_days.price_date = offers.price_date
-    group by priced_days.product_id, priced_days.market, priced_days.price_date
+        count(price_home) as in_stock_offers,
+        count(promotional_price_home) as promotional_offers,
+        count(list_price_home) as list_offers,
+        sum(case when is_in_stock and tax_included then 1 else 0 end) as tax_included_offers,
+        sum(case when is_in_stock and is_tax_unknown then 1 else 0 end) as tax_unknown_offers,
+        min(price_home) as rival_lowest_home,
+        median(price_home) as rival_median_home,
+        avg(price_home) as rival_mean_home,
+        max(price_home) as rival_highest_home,
+        median(list_price_home) as rival_median_list_home,
+        min(promotional_price_home) as rival_lowest_promotional_home,
+        sum(case when price_home < our_bound_home then 1 else 0 end) as cheaper_offers,
+        sum(case when promotional_price_home < our_bound_home then 1 else 0 end)
+            as cheaper_promotional_offers,
+        sum(case when list_price_home < our_list_bound_home then 1 else 0 end)
+            as cheaper_list_offers,
+        max(case when is_in_stock then days_old end) as oldest_observation_days
+    from offers
+    group by product_id, market, price_date
 
 ),
 
@@ -275,12 +175,19 @@ prices as (
         priced_days.*,
         coalesce(rivals.matched_offers, 0) as matched_offers,
         coalesce(rivals.in_stock_offers, 0) as in_stock_offers,
+        coalesce(rivals.promotional_offers, 0) as promotional_offers,
+        coalesce(rivals.list_offers, 0) as list_offers,
         coalesce(rivals.tax_included_offers, 0) as tax_included_offers,
+        coalesce(rivals.tax_unknown_offers, 0) as tax_unknown_offers,
         rivals.rival_lowest_home,
         cast(rivals.rival_median_home as decimal(18, 4)) as rival_median_home,
         cast(rivals.rival_mean_home as decimal(18, 4)) as rival_mean_home,
         rivals.rival_highest_home,
+        cast(rivals.rival_median_list_home as decimal(18, 4)) as rival_median_list_home,
+        rivals.rival_lowest_promotional_home,
         rivals.cheaper_offers,
+        rivals.cheaper_promotional_offers,
+        rivals.cheaper_list_offers,
         rivals.oldest_observation_days
     from priced_days
     left join rivals
@@ -305,20 +212,36 @@ final as (
         ---------- prices of one unit of ours, in the reporting currency
         our_price_home,
         our_price_source,
+        our_list_price_home,
+        our_sold_price_home,
+        our_lowest_30_days_home,
         rival_lowest_home,
         rival_median_home,
         rival_mean_home,
         rival_highest_home,
+        rival_lowest_30_days_home,
+        rival_lowest_promotional_home,
+        rival_median_list_home,
 
         ---------- position
         100.0 * cast(our_price_home as double)
         / nullif(cast(rival_median_home as double), 0) as price_index,
         100.0 * cast(our_price_home as double)
         / nullif(cast(rival_mean_home as double), 0) as price_index_mean,
+        100.0 * cast(our_list_price_home as double)
+        / nullif(cast(rival_median_list_home as double), 0) as list_price_index,
         case
             when our_price_home is not null and in_stock_offers > 0
                 then cast(cheaper_offers + 1 as bigint)
         end as price_rank,
+        case
+            when our_price_home is not null and promotional_offers > 0
+                then cast(cheaper_promotional_offers + 1 as bigint)
+        end as promotional_price_rank,
+        case
+            when our_list_price_home is not null and list_offers > 0
+                then cast(cheaper_list_offers + 1 as bigint)
+        end as list_price_rank,
         our_price_home - rival_lowest_home as gap_to_lowest_home,
         100.0 * cast(our_price_home - rival_lowest_home as double)
         / nullif(cast(rival_lowest_home as double), 0) as gap_to_lowest_pct,
@@ -329,7 +252,9 @@ final as (
         ---------- what it rests on
         cast(matched_offers as bigint) as matched_offers,
         cast(in_stock_offers as bigint) as in_stock_offers,
+        cast(promotional_offers as bigint) as promotional_offers,
         cast(tax_included_offers as bigint) as tax_included_offers,
+        cast(tax_unknown_offers as bigint) as tax_unknown_offers,
         cast(suspicious_left_out as bigint) as suspicious_left_out,
         cast(oldest_observation_days as bigint) as oldest_observation_days
     from prices
