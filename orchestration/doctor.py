@@ -14,6 +14,7 @@ import duckdb
 
 from ingest import load
 from ingest.company import Company, Source
+from ingest.database import sample
 from ingest.errors import CompanyFileError, DeliveryRefused, SourceUnreachable, TradewindError
 from ingest.home import Home
 from ingest.landing import find_files, land
@@ -176,7 +177,7 @@ def _examine(
 ) -> Examined:
     found = Examined(source.name, source.entity)
     try:
-        sample = _sample(source, company, found)
+        sample = _sample(source, company, home, found)
         if sample is None:
             found.problems.append(
                 f"no file lies at {', '.join(source.patterns)}: correct `path:` of the source"
@@ -194,8 +195,10 @@ def _examine(
     return found
 
 
-def _sample(source: Source, company: Company, found: Examined) -> Source | None:
+def _sample(source: Source, company: Company, home: Home, found: Examined) -> Source | None:
     """Return the source limited to a few of its files; rates are needed whole."""
+    if source.kind == "database":
+        return _database_sample(source, company, home, found)
     files = find_files(source, company)
     found.files = len(files)
     if not files:
@@ -206,6 +209,15 @@ def _sample(source: Source, company: Company, found: Examined) -> Source | None:
     limits: dict[str, Any] = {"quarantine_limit_pct": 100.0}
     if source.kind != "package":
         limits["path"] = [file.location for file in chosen]
+    return source.model_copy(update=limits)
+
+
+def _database_sample(source: Source, company: Company, home: Home, found: Examined) -> Source:
+    """Some rows of a database as a file, to be examined as one."""
+    home.root.mkdir(parents=True, exist_ok=True)
+    file = sample(source, company, home.root)
+    found.files, found.sampled = 1, [f"database:{source.name}"]
+    limits = {"kind": "file", "path": str(file), "quarantine_limit_pct": 100.0}
     return source.model_copy(update=limits)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ingest.company import Alerts, Company, Layout, Settings, Source, load_company
+from ingest.database_settings import DatabaseSettings
 from ingest.errors import CompanyFileError, Problem
 from ingest.home import Home
 
@@ -112,7 +113,7 @@ def test_rates_from_a_package(tmp_path: Path) -> None:
         ("reporting_currency: GBP", "reporting_currency: POUND", "POUND", "ISO 4217"),
         ("entity: sales", "entity: sale", "'sale'", "did you mean sales?"),
         ("kind: file", "kind: rest", "not support", "kind: file"),
-        ("kind: file", "kind: ftp", "'ftp'", "one of file or package"),
+        ("kind: file", "kind: ftp", "'ftp'", "one of file, package or database"),
         ("name: orders", "name: Web-Orders", "Web-Orders", "web_orders"),
         ("order_id: InvoiceNo", "order_id:", "nothing", "a text"),
         ("order_id: InvoiceNo", "order_id: ''", "empty", "fill it in"),
@@ -266,7 +267,7 @@ def test_the_mapping_hash_changes_with_the_mapping_only(tmp_path: Path) -> None:
 
 def test_every_key_is_documented() -> None:
     page = (ROOT / "docs" / "company-file.md").read_text(encoding="utf-8")
-    for model in (Settings, Source, Layout, Alerts):
+    for model in (Settings, Source, Layout, Alerts, DatabaseSettings):
         for key in model.model_fields:
             row = re.search(rf"^\| `{key}` \|(.*)\|$", page, re.MULTILINE)
             assert row or (model is Layout and f"`{key}`" in page), key
