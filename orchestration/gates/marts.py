@@ -30,10 +30,13 @@ _MADE_FROM = {
     "mart_price_position__product_market_day": "core.fct_competitor_prices "
     "where product_id is not null and price_home is not null and not is_suspicious",
     "mart_price_index__market_category_week": "intermediate.int_competitor_prices__observed_days",
+    "mart_availability__competitor_product_week": "intermediate.int_competitor_prices__offer_days "
+    "where not is_own",
 }
 _KEYS = frozenset(
     {"period_start", "period", "order_month", "price_date", "market", "category", "firm"}
     | {"product_id", "customer_id", "compared_with", "week_start", "competitor"}
+    | {"offer_id", "changed_on", "seller", "violation", "started_on"}
 )
 _LARGEST_TOTAL = 1e15
 _SHARE_OF = {

@@ -41,6 +41,9 @@ FAULTS = {
     "market_share_is_ours": "update {table} set value_share_pct = value_share_pct + 1",
     "market_share_market_equals": "delete from {table}",
     "no_gap_dim_date": "delete from {table} where date_day = '2024-06-15'",
+    "days_not_found": "update {table} set not_found_days = 9",
+    "price_changes_begin": "update {table} set last_seen_on = changed_on",
+    "price_moves_are": "update {table} set first_moves = first_moves + 1",
     "price_gap_to_lowest": "update {table} set gap_to_lowest_home = 99",
     "price_gap_to_median": "update {table} set gap_to_median_home = 99",
     "price_index_is_ours": "update {table} set our_basket_home = 9999",
@@ -79,7 +82,7 @@ def warehouse(
     home.dbt.symlink_to(parsed_project)
     small = SmallCompany(home)
     small.has("products", {"product_id": "L1", "name": "Lamp", "category": "lamps", "unit_cost": 2,
-                           "list_price": 9, "currency": "GBP"})  # fmt: skip
+                           "list_price": 9, "map_price": 8, "currency": "GBP"})  # fmt: skip
     small.has("customers", {"customer_id": "C1", "market": "GB"})
     small.has("fx_rates", {"rate_date": "2024-01-01", "currency": "EUR", "per_reporting_unit": 1.2})
     small.has("sales", *({"order_id": f"O{n}", "quantity": n} for n in (1, 2, 3)), unit_price=9,
@@ -89,9 +92,9 @@ def warehouse(
               "ordered_at": "2024-01-05 10:00:00", "market": "GB", "product_id": "L1"})  # fmt: skip
     small.has("sales", {"order_id": "O5", "quantity": 2, "unit_price": 9, "currency": "GBP",
               "ordered_at": "2024-02-05 10:00:00", "market": "GB", "product_id": "L1"})  # fmt: skip
-    small.has("competitor_prices", {"observed_at": "2024-01-05 10:00:00", "competitor": "Rival",
-              "market": "GB", "price": 8, "currency": "EUR", "product_id": "L1",
-              "availability": "in_stock", "title": "Light"})  # fmt: skip
+    small.has("competitor_prices", {"observed_at": "2024-01-05 10:00:00", "price": 8},
+              {"observed_at": "2024-01-06 10:00:00", "price": 7}, competitor="Rival", market="GB",
+              currency="EUR", product_id="L1", availability="in_stock", title="Light")  # fmt: skip
     small.has("product_matches", {"product_id": "L1", "competitor": "Rival",
               "competitor_key": "Light", "kind": "exact"})  # fmt: skip
     small.has("market_sales", {"firm": None}, {"firm": "Rival"}, period_start="2024-01-01",
