@@ -56,6 +56,8 @@ bench: $(SETUP) ## Measure speed and memory; rewrites bench/RESULTS.md
 docs: $(SETUP) ## Regenerate the documentation that is generated
 	$(BIN)/python -m ingest.specification > docs/entities.md
 	$(BIN)/python -m orchestration.table_docs > docs/tables.md
+	$(BIN)/tradewind run
+	$(BIN)/python -m orchestration.question_docs > docs/questions.md
 
 lock: $(SETUP) ## Resolve the dependencies anew into requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --group dev --generate-hashes --universal \

@@ -20,6 +20,7 @@ from orchestration.cli.show import amount, exact_json, print_json, print_table, 
 if TYPE_CHECKING:
     from orchestration.diff import Difference
 
+FORMATS = ("table", "csv", "json", "parquet")
 _BATCH = 10_000
 _SHOWN_ROWS = 200
 
@@ -41,7 +42,7 @@ class NoReport(TradewindError):
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["table", "csv", "json", "parquet"]),
+    type=click.Choice(FORMATS),
     default="table",
     show_default=True,
 )
@@ -51,6 +52,15 @@ def sql(place: Place, query: str, form: str, output: Path | None) -> None:
     """Ask the published warehouse; it can read the warehouse and nothing else.
 
     Tables are `marts.*`, `core.*`, `quarantine.rows`, `audit.*`; `show all tables` lists them.
+    """
+    answer(place, query, form, output)
+
+
+def answer(place: Place, query: str, form: str, output: Path | None) -> None:
+    """Print, or write to a file, what a query over the published warehouse gives.
+
+    Raises:
+        QueryRefused: DuckDB does not accept it.
     """
     if form == "parquet" and output is None:
         raise click.UsageError("--format parquet needs a file: -o FILE")

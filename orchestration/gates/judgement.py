@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from orchestration import verdict
+from orchestration import questions, verdict
 from orchestration.gates.dbt_tests import expected_tests, table_of
 from orchestration.gates.reconciliation import layer_checks
 from orchestration.gates.results import CheckResult, of_run, record, write_column_docs
@@ -47,6 +47,7 @@ def judge(workspace: "Workspace", manifest: Mapping[str, Any]) -> Judgement:
         results = [*made, complete]
         workspace.notes["results"] = results
         write_column_docs(connection, manifest)
+        questions.create(connection)
         _record_run(connection, workspace, results, _built_with(connection, workspace, manifest))
     workspace.gate_session.write_pages(data_docs_of(workspace.home, workspace.run_id))
     return pronounce(workspace, results)
