@@ -18,7 +18,7 @@ from orchestration.cli import main
 from orchestration.cli.place import Place
 from tests.unit.orchestration.conftest import Publish
 
-VERBS = {
+VERBS = {"ask", 
     "run", "plan", "sql", "explain", "versions", "rollback", "diff",
     "quarantine", "sources", "doctor", "ui", "report",
 }  # fmt: skip
