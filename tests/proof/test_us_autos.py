@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ingest.home import Home
 from tests.conftest import Published
+from tests.integration.small import SmallCompany
 
 ORIGINS = ("US", "JP", "EU")
 ALL_YEARS = (0.790, 0.161, 0.049)
@@ -135,3 +137,84 @@ def test_years_are_not_spread_over_months(published: Published) -> None:
     assert published.rows(
         "select distinct period from marts.mart_market_share__market_category_period"
     ) == [("year",)]
+
+
+def test_structure_is_what_pandas_makes_of_the_file(published: Published, data: Path) -> None:
+    """Concentration, firms that came and went, growth and cells, from the raw file alone."""
+    pd = pytest.importorskip("pandas")
+    raw = pd.read_csv(data / "us_autos" / "autos_model_year.csv")
+    raw["value"] = raw["price"] * raw["sales"]
+    found = published.rows(
+        """
+        select year(period_start), hhi_volume, hhi_value, cr3_value_pct, cr4_value_pct,
+            cr4_volume_pct, leader_share_pct, firms_entered, firms_exited, market_growth_pct,
+            relative_share, growth_share_cell, domestic_makers_volume_share_pct, named_firms
+        from marts.mart_market_structure__market_category_period where period = 'year' order by 1
+        """
+    )
+    assert [row[0] for row in found] == list(range(1971, 1991))
+    before, size_before = None, None
+    for year, *row in found:
+        cars = raw[raw["year"] == year]
+        value, units = cars.groupby("fid")["value"].sum(), cars.groupby("fid")["sales"].sum()
+        by_value = (100 * value / value.sum()).sort_values(ascending=False)
+        by_units = (100 * units / units.sum()).sort_values(ascending=False)
+        domestic = 100 * cars.loc[cars["region"] == "US", "sales"].sum() / units.sum()
+        assert row[:6] == pytest.approx(
+            [(by_units**2).sum(), (by_value**2).sum(), by_value[:3].sum(), by_value[:4].sum(),
+             by_units[:4].sum(), by_value.iloc[0]], rel=1e-6,
+        )  # fmt: skip
+        assert row[11] == pytest.approx(domestic, rel=1e-6)
+        assert row[12] == len(value)
+        firms = set(value.index)
+        relative = by_value[19] / by_value.drop(19).max()
+        assert row[9] == pytest.approx(relative, rel=1e-6)
+        if before is None:
+            assert row[6:9] == [None, None, None]
+        else:
+            growth = 100 * (value.sum() / size_before - 1)
+            assert row[6:8] == [len(firms - before), len(before - firms)]
+            assert row[8] == pytest.approx(growth, rel=1e-6)
+            strong = relative >= 1
+            names = ("star", "question mark") if growth >= 10 else ("cash cow", "dog")
+            assert row[10] == names[0 if strong else 1]
+        before, size_before = firms, value.sum()
+
+
+def test_price_volume_and_mix_from_1979_to_1980(data: Path, tmp_path: Path) -> None:
+    """General Motors' cars as its sales: each cause against what pandas makes of the file."""
+    pd = pytest.importorskip("pandas")
+    raw = pd.read_csv(data / "us_autos" / "autos_model_year.csv")
+    cars = raw[(raw["fid"] == 19) & raw["year"].isin([1979, 1980])]
+    small = SmallCompany(
+        Home(tmp_path), {"home_market": "US", "reporting_currency": "USD"}
+    ).has(
+        "sales",
+        *({"order_id": str(n), "ordered_at": f"{car.year}-01-01", "product_id": car.name_,
+           "quantity": int(car.sales), "unit_price": float(car.price)}
+          for n, car in enumerate(cars.rename(columns={"name": "name_"}).itertuples())),
+        market="US", currency="USD",
+    )  # fmt: skip
+    (row,) = small.build().execute(
+        "select revenue_change_home, price_effect_home, volume_effect_home, mix_effect_home, "
+        "new_effect_home, lost_effect_home, fx_effect_home "
+        "from marts.mart_price_volume_mix__market_category_month "
+        "where compared_with = 'year before'"
+    ).fetchall()  # fmt: skip
+    assert sum(row[1:]) == row[0]
+    sums = cars.assign(value=cars["price"] * cars["sales"]).groupby(["name", "year"])
+    table = sums[["sales", "value"]].sum().unstack()
+    both = table.dropna()
+    q0, q1 = both["sales"][1979], both["sales"][1980]
+    r0, r1 = both["value"][1979], both["value"][1980]
+    volume = r0.sum() * (q1.sum() / q0.sum() - 1)
+    at_old_prices = (r0 / q0 * q1).sum()
+    expected = [
+        r1.sum() - at_old_prices, volume, at_old_prices - r0.sum() - volume,
+        table["value"][1980][table["value"][1979].isna()].sum(),
+        -table["value"][1979][table["value"][1980].isna()].sum(), 0,
+    ]  # fmt: skip
+    assert [float(each) for each in row[1:]] == pytest.approx(expected, abs=0.01)
+    assert float(row[0]) == pytest.approx(
+        cars.assign(v=cars["price"] * cars["sales"]).groupby("year")["v"].sum().diff()[1980]
+    )

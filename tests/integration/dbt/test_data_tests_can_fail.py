@@ -30,7 +30,8 @@ FAULTS = {
     "assert_sales_reconcile_raw": "delete from core.fct_sales where quantity > 1",
     "customer_scores_only": "update {table} set occasions = 0",
     "customer_value_matches": "update {table} set net_revenue_home = net_revenue_home + 0.01",
-    "explained_null_": "update {table} set share_of_requirements_reason = null",
+    "explained_null_mart_cust": "update {table} set share_of_requirements_reason = null",
+    "explained_null_mart_market_str": "update {table} set share_of_growth_reason = null",
     "holds_fct_competitor_prices": "update {table} set fx_rate = 0",
     "holds_fct_market_sales": "update {table} set value_home = null",
     "holds_fct_sales_": "update {table} set net_amount_local = net_amount_local + 0.01",
@@ -55,6 +56,8 @@ FAULTS = {
     "price_volume_mix_net_change": "update {table} set net_change_home = 99",
     "price_volume_mix_of_one": "update {table} set new_effect_home = 99, sold_in = 'both'",
     "price_volume_mix_of_products": "update {table} set mix_effect_home = mix_effect_home + 0.01",
+    "share_change_is_ours": "update {table} set own_growth_pp = own_growth_pp + 1",
+    "share_contribution": "update {table} set contribution_pp = contribution_pp + 1",
     "sales_local_amounts": "update {table} set is_multi_currency = true",
     "sales_margin_is_net": "update {table} set margin_home = margin_home + 0.01",
     "sales_net_is_gross": "update {table} set net_amount_local = net_amount_local + 0.01",
@@ -97,9 +100,9 @@ def warehouse(
               currency="EUR", product_id="L1", availability="in_stock", title="Light")  # fmt: skip
     small.has("product_matches", {"product_id": "L1", "competitor": "Rival",
               "competitor_key": "Light", "kind": "exact"})  # fmt: skip
-    small.has("market_sales", {"firm": None}, {"firm": "Rival"}, period_start="2024-01-01",
-              period="month", market="GB", category="lamps", units=50, value=500,
-              currency="GBP")  # fmt: skip
+    small.has("market_sales", *({"firm": firm, "period_start": f"2024-0{month}-01"}
+              for firm in (None, "Rival") for month in (1, 2)), period="month", market="GB",
+              category="lamps", units=50, value=500, currency="GBP")  # fmt: skip
     small.has("promotions", {"promotion_id": "S1", "starts_on": "2024-01-01",
               "ends_on": "2024-01-31"})  # fmt: skip
     small.has("plans", {"plan_version": "B", "period_start": "2024-01-01", "period": "year",
