@@ -24,7 +24,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from ingest import specification
+from ingest import matches, specification
 from ingest.countries import UNKNOWN, country_codes, currency_codes
 from ingest.database_settings import DatabaseSettings
 from ingest.errors import CompanyFileError, Problem
@@ -419,6 +419,16 @@ class Pricing(_Model):
     follow_days: Annotated[int, Field(ge=0, le=36500)] = 7
 
 
+class Matching(_Model):
+    """How rivals' offers are matched to products; without it nothing is proposed."""
+
+    accept_above: Annotated[float, Field(ge=0, le=1)] = 0.9
+    review_above: Annotated[float, Field(ge=0, le=1)] = 0.3
+    price_ratio: Annotated[float, Field(gt=1)] = 4.0
+    private_labels: list[Text] = []
+    expires_after_days: Annotated[int, Field(ge=1, le=36500)] | None = None
+
+
 class Settings(_Model):
     """What may be written in a company file."""
 
@@ -432,6 +442,7 @@ class Settings(_Model):
     growth_share: GrowthShare = GrowthShare()
     pricing: Pricing = Pricing()
     alerts: Alerts | None = None
+    matching: Matching | None = None
     schedules: dict[Literal["daily_refresh", "price_sweep", "monthly_review"], Cron] = {}
     sources: Annotated[list[Source], Field(min_length=1)]
 
@@ -473,6 +484,8 @@ def load_company(path: Path) -> Company:
     if document.problems or settings is None:
         raise CompanyFileError(path, sorted(document.problems, key=lambda each: each.line))
     own = {name: getattr(settings, name) for name in Settings.model_fields}
+    if settings.matching is not None:
+        own["sources"] = [*settings.sources, *matches.state_sources()]
     return Company(**own, path=path.absolute(), sha256=hashlib.sha256(content).hexdigest())
 
 
@@ -577,6 +590,8 @@ def _known_keys(at: Location) -> tuple[str, ...]:
         return tuple(Layout.model_fields)
     if "database" in at:
         return tuple(DatabaseSettings.model_fields)
+    if at[0] == "matching":
+        return tuple(Matching.model_fields)
     if at[0] == "sources":
         return tuple(Source.model_fields)
     return tuple(Alerts.model_fields if at[0] == "alerts" else Settings.model_fields)

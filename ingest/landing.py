@@ -21,7 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from ingest import remote
+from ingest import matches, remote
 from ingest.company import Company, Source
 from ingest.errors import DeliveryRefused, SourceUnreachable
 from ingest.home import Home
@@ -111,7 +111,7 @@ def scan(source: Source, company: Company, home: Home) -> list[PendingFile]:
     }
     return [
         file
-        for file in find_files(source, company)
+        for file in _shown_files(source, company, home)
         if not file.modified_ns or known.get(file.path) != (file.bytes, file.modified_ns)
     ]
 
@@ -220,6 +220,14 @@ def _live(source: Source, home: Home) -> "list[Landed]":
 # ---------------------------------------------------------------- which files a source has
 
 
+def _shown_files(source: Source, company: Company, home: Home) -> list[PendingFile]:
+    """The files of a source; those of a source of matches stand in the state itself."""
+    if source.kind != matches.KIND:
+        return find_files(source, company)
+    found = matches.files(home, source.name)
+    return [_local_file(f"{source.name}:{file.name}", str(file)) for file in found]
+
+
 def find_files(source: Source, company: Company) -> list[PendingFile]:
     """Every file that a source shows now, in natural order, landed or not.
 
@@ -229,6 +237,8 @@ def find_files(source: Source, company: Company) -> list[PendingFile]:
     if source.kind == "package":
         location = package_file(str(source.package), f"source {source.name}")
         return [_local_file(f"package:{source.package}/{location.name}", str(location))]
+    if source.kind == matches.KIND:
+        return []
     found: dict[str, PendingFile] = {}
     for pattern in source.paths:
         for file in _matches(pattern, source, company):

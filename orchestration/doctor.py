@@ -18,6 +18,7 @@ from ingest.database import sample
 from ingest.errors import CompanyFileError, DeliveryRefused, SourceUnreachable, TradewindError
 from ingest.home import Home
 from ingest.landing import find_files, land
+from ingest.matches import KIND
 
 _MONEY_DATES = {
     "sales": "ordered_at",
@@ -107,7 +108,7 @@ def examine(company: Company, say: Callable[[str], None] = lambda sentence: None
         try:
             load.prepare(connection, company)
             found = []
-            for source in company.sources:
+            for source in [each for each in company.sources if each.kind != KIND]:
                 say(f"Examining {source.name}")
                 found.append(_examine(connection, source, company, home))
             if any(one.unreachable and one.entity == "fx_rates" for one in found):

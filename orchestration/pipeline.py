@@ -13,6 +13,7 @@ from ingest.company import Company
 from ingest.errors import DeliveryRefused, GateRefused, SourceUnreachable, TradewindError
 from ingest.home import Home
 from ingest.landing import land, manifest
+from ingest.matches import KIND
 from orchestration import refused_rows
 from orchestration.alerts import TOLD, tell
 from orchestration.changes import built_from, is_outdated
@@ -256,7 +257,8 @@ def _empty(workspace: "Workspace") -> list[str]:
     return [
         source.name
         for source in workspace.company.sources
-        if source.name not in workspace.notes.get("unreachable", {})
+        if source.kind != KIND
+        and source.name not in workspace.notes.get("unreachable", {})
         and workspace.only in (None, source.name)
         and not manifest(workspace.home, source.name)
     ]

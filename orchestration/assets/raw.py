@@ -10,8 +10,10 @@ from typing import Any
 import dagster as dg
 
 from ingest import quarantine
-from ingest.company import Company
+from ingest.company import Company, Source
+from ingest.landing import land
 from ingest.load import LoadResult, load_source
+from ingest.matches import PROPOSALS
 from ingest.specification import ENTITIES
 from orchestration import early_imports
 from orchestration.assets.sources import STEWARDS, owners_of, require_deliveries, source_key
@@ -65,6 +67,8 @@ def load(workspace: Workspace, entities: Iterable[str]) -> Iterator[LoadResult]:
             continue
         workspace.say(f"Loading {source.name}")
         with workspace.connect() as connection:
+            if source.name == PROPOSALS:
+                _propose(workspace, connection, source)
             if workspace.replay:
                 quarantine.load_again(connection, source)
             result = load_source(
@@ -72,6 +76,15 @@ def load(workspace: Workspace, entities: Iterable[str]) -> Iterator[LoadResult]:
             )
         workspace.notes.setdefault("loaded", []).append(result)
         yield result
+
+
+def _propose(workspace: Workspace, connection: Any, source: Source) -> None:
+    """Match the offers that are new; what is sure lands as a delivery of its own."""
+    from orchestration.matching import propose
+
+    workspace.say("Matching new offers")
+    if propose(connection, workspace.company, workspace.home):
+        land(source, workspace.company, workspace.home)
 
 
 def _entity_spec(company: Company, name: str) -> dg.AssetSpec:

@@ -14,7 +14,10 @@ last_delivered as (
     from current_rows
     qualify row_number() over (
         partition by product_id, competitor, competitor_key
-        order by {{ last_delivered() }}
+        -- what a person decided stands, whoever proposes the pair again; the matcher comes last
+        order by
+            case _source when 'match_decisions' then 0 when 'match_proposals' then 2 else 1 end,
+            {{ last_delivered() }}
     ) = 1
 
 ),
