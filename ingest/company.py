@@ -429,6 +429,16 @@ class Matching(_Model):
     expires_after_days: Annotated[int, Field(ge=1, le=36500)] | None = None
 
 
+class Attractiveness(_Model):
+    """How much each reason counts in the rank of markets; a negative weight turns one round."""
+
+    size: float = 30.0
+    growth: float = 25.0
+    share: float = 15.0
+    price_level: float = 15.0
+    margin: float = 15.0
+
+
 class Settings(_Model):
     """What may be written in a company file."""
 
@@ -440,6 +450,7 @@ class Settings(_Model):
     time_zone: Annotated[str, BeforeValidator(_time_zone)] = "UTC"
     max_rate_carry_days: Annotated[int, Field(ge=0, le=36500)] = 365
     growth_share: GrowthShare = GrowthShare()
+    attractiveness: Attractiveness = Attractiveness()
     pricing: Pricing = Pricing()
     alerts: Alerts | None = None
     matching: Matching | None = None

@@ -121,6 +121,7 @@ def _write_settings(connection: duckdb.DuckDBPyConnection, company: Company) -> 
         "max_rate_carry_days": company.max_rate_carry_days,
         "growth_share_market_growth_pct": company.growth_share.market_growth_pct,
         "growth_share_relative_share": company.growth_share.relative_share,
+        **{f"weight_of_{name}": weight for name, weight in company.attractiveness},
         "price_carry_days": company.pricing.carry_days,
         "price_staleness_days": company.pricing.staleness_days,
         "price_doubtful_under": company.pricing.doubtful_under,

@@ -24,6 +24,7 @@ _MADE_FROM = {
     "mart_market_share__market_category_firm_period": "core.fct_market_sales "
     "where firm is not null",
     "mart_sales__market_product_month": "core.fct_sales",
+    "mart_export__market_month": "core.fct_sales",
     "mart_market_structure__market_category_period": "core.fct_market_sales",
     "mart_price_volume_mix__market_product_month": _LATER_SALES,
     "mart_price_volume_mix__market_category_month": _LATER_SALES,

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 
+import duckdb
 import pytest
 
 from tests.conftest import Published
@@ -104,3 +106,41 @@ def test_quotas_are_the_plan(published: Published) -> None:
         "from staging.stg_plans"
     )
     assert quarters == [("2011-01-01", "2013-10-01", 163)]
+
+
+def test_the_export_mart_by_territory_is_in_dollars(published: Published, data: Path) -> None:
+    """Revenue and cost of each country against the files themselves, joined to the territories."""
+    folder = data / "adventureworks"
+    expected = duckdb.sql(
+        f"""
+        with sales as (
+            select SalesTerritoryKey, SalesAmount, TotalProductCost, Freight
+            from '{folder}/FactInternetSales.parquet'
+            union all
+            select SalesTerritoryKey, SalesAmount, TotalProductCost, Freight
+            from '{folder}/FactResellerSales.parquet'
+        )
+        select SalesTerritoryCountry, sum(SalesAmount), sum(TotalProductCost), sum(Freight)
+        from sales inner join '{folder}/DimSalesTerritory.parquet' using (SalesTerritoryKey)
+        group by all
+        """
+    ).fetchall()
+    names = dict(published.rows("select name, market from core.dim_market"))
+    names |= {"United States": "US", "United Kingdom": "GB"}
+    found = {
+        row[0]: [float(each) for each in row[1:]]
+        for row in published.rows(
+            "select market, sum(revenue_home), sum(cost_home), sum(freight_home), "
+            "sum(landed_margin_home) from marts.mart_export__market_month group by market"
+        )
+    }
+    assert {names[row[0]] for row in expected} == set(found)
+    for name, revenue, cost, freight in expected:
+        wanted = [float(revenue), float(cost), float(freight)]
+        assert found[names[name]][:3] == pytest.approx(wanted, abs=0.5)
+        assert found[names[name]][3] == pytest.approx(wanted[0] - wanted[1] - wanted[2], abs=1.5)
+    odd = published.value(
+        "select count(*) from marts.mart_export__market_month "
+        "where is_domestic <> (market = 'US') or fx_effect_year_home <> 0"
+    )
+    assert odd == 0

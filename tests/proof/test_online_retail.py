@@ -186,3 +186,42 @@ def _marts(published: Published) -> dict[str, list[tuple[object, ...]]]:
     )
     assert names
     return {name: published.rows(f"from marts.{name} order by all") for (name,) in names}
+
+
+def test_the_export_mart_loses_nothing_and_ranks_the_markets(published: Published) -> None:
+    (total,) = published.rows(
+        "select sum(revenue_home), count(distinct market) from marts.mart_export__market_month"
+    )
+    assert total[0] == NET
+    assert total[1] == published.value("select count(distinct market) from core.fct_sales")
+    ranks = dict(
+        published.rows(
+            "select market, attractiveness_rank from marts.mart_export__market_month "
+            "where order_month = '2011-12-01'"
+        )
+    )
+    assert ranks.pop("ZZ") is None
+    assert ranks["IE"] >= 1
+    assert ranks["DE"] >= 1
+    assert None not in ranks.values()
+    (largest,) = published.rows(
+        "select market, size_score from marts.mart_export__market_month "
+        "where order_month = '2011-12-01' order by size_score desc nulls last limit 1"
+    )
+    assert largest == ("GB", 100)
+
+
+def test_price_volume_and_mix_lose_nothing(published: Published) -> None:
+    """Each month against the one before: the changes of all months add up to the last month's
+    revenue less the first's."""
+    first, last = published.rows(
+        "select sum(net_amount_home) from core.fct_sales where line_kind = 'product' "
+        "and order_month in ('2010-12-01', '2011-12-01') group by order_month order by order_month"
+    )
+    changes = published.rows(
+        "select sum(revenue_change_home), sum(price_effect_home + volume_effect_home + "
+        "mix_effect_home + new_effect_home + lost_effect_home + fx_effect_home) "
+        "from marts.mart_price_volume_mix__market_category_month "
+        "where compared_with = 'month before'"
+    )
+    assert changes == [(last[0] - first[0], last[0] - first[0])]

@@ -32,6 +32,7 @@ FAULTS = {
     "customer_value_matches": "update {table} set net_revenue_home = net_revenue_home + 0.01",
     "explained_null_mart_cust": "update {table} set share_of_requirements_reason = null",
     "explained_null_mart_market_str": "update {table} set share_of_growth_reason = null",
+    "export_revenue_is": "update {table} set revenue_home = revenue_home + 0.01",
     "holds_fct_competitor_prices": "update {table} set fx_rate = 0",
     "holds_fct_market_sales": "update {table} set value_home = null",
     "holds_fct_sales_": "update {table} set net_amount_local = net_amount_local + 0.01",
