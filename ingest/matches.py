@@ -39,7 +39,10 @@ def state_sources() -> list["Source"]:
         "path": "-",
         "format": "csv",
         "columns": {name: name for name in COLUMNS},
+        "delimiter": ",",
         "on_new_column": "ignore",
+        # one odd proposal must not hold up the run: it waits in quarantine
+        "quarantine_limit_pct": 100,
     }
     return [
         Source.model_validate({"name": name, **common}).model_copy(update={"kind": KIND})

@@ -139,6 +139,19 @@ def test_a_rejected_pair_stays_rejected(firm: Firm) -> None:
     assert firm.pairs() == [("p1", GTIN, "substitute", "hand", "match_decisions")]
 
 
+def test_a_proposal_that_breaks_a_rule_holds_nothing_up(firm: Firm) -> None:
+    good = {"product_id": "p1", "competitor": "Halden", "kind": "exact", "method": "text"}
+    rows = [
+        {**good, "competitor_key": key, "pack_coefficient": 10**n}
+        for n, key in ((0, "a"), (9, "b"))
+    ]
+    matches.write(firm.home, matches.PROPOSALS, rows)
+    firm.run()
+    assert [pair[1] for pair in firm.pairs()] == ["a"]
+    rules = firm.connection.execute("select rule from quarantine.rows").fetchall()
+    assert rules == [("pack_coefficient_in_range",)]
+
+
 def test_a_decision_is_kept_with_who_and_when_and_once(firm: Firm) -> None:
     for _ in range(2):
         firm.says("accept", "p2", "Halden", "h9", "--by", "jo", "--until", "2030-01-01")
