@@ -78,12 +78,14 @@ class PendingFile:
         location: Where to read it: an absolute path or a URL.
         bytes: Its size.
         modified_ns: Its modification time in nanoseconds since 1970; 0 if the source tells none.
+        mark: What the source says changes with the content (an ETag); empty if it says nothing.
     """
 
     path: str
     location: str
     bytes: int
     modified_ns: int
+    mark: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ class _Seen:
     modified_ns: int
     fetched_at: str
     landed_path: str
+    mark: str = ""
 
 
 def scan(source: Source, company: Company, home: Home) -> list[PendingFile]:
@@ -107,12 +110,13 @@ def scan(source: Source, company: Company, home: Home) -> list[PendingFile]:
     if source.kind == "database":
         return _scan_database(source, company, home)
     known = {
-        seen.path: (seen.bytes, seen.modified_ns) for seen in _events(home.landing / source.name)
+        seen.path: (seen.bytes, seen.modified_ns, seen.mark)
+        for seen in _events(home.landing / source.name)
     }
     return [
         file
         for file in _shown_files(source, company, home)
-        if not file.modified_ns or known.get(file.path) != (file.bytes, file.modified_ns)
+        if not file.modified_ns or known.get(file.path) != (file.bytes, file.modified_ns, file.mark)
     ]
 
 
@@ -251,8 +255,8 @@ def find_files(source: Source, company: Company) -> list[PendingFile]:
 def _matches(pattern: str, source: Source, company: Company) -> Iterator[PendingFile]:
     where = source.masked(f"source {source.name}: {pattern}")
     if remote.is_remote(pattern):
-        for url, size, modified_ns in remote.list_files(pattern, where, source.masked):
-            yield PendingFile(url, url, size, modified_ns)
+        for url, size, modified_ns, mark in remote.list_files(pattern, where, source.masked):
+            yield PendingFile(url, url, size, modified_ns, mark)
         return
     base = company.path.absolute().parent
     absolute = os.path.join(base, pattern)
@@ -428,7 +432,7 @@ def _land_batch(
         else:
             partial.unlink()
         now = datetime.now(UTC).isoformat()
-        events.append(_Seen(file.path, sha, size, file.modified_ns, now, name))
+        events.append(_Seen(file.path, sha, size, file.modified_ns, now, name, file.mark))
     _make_durable(to_sync)
     _sync_folder(folder / day)
     if events:
@@ -451,7 +455,7 @@ def _fetch(source: Source, file: PendingFile, partial: Path) -> tuple[str, int]:
     """
     where = f"source {source.name}: {file.path}"
     if remote.is_remote(file.location):
-        remote.download(file.location, partial, where, source.masked)
+        remote.download(file.location, partial, where, source.masked, file.mark)
         sha = _hash(partial)
     else:
         sha = _copy(file, partial, where)

@@ -1,12 +1,13 @@
-"""Files at `https://` and `s3://`, by way of DuckDB's httpfs. Nothing is downloaded to get it: the
-extension comes with the environment, and credentials come from the environment variables alone."""
+"""Files at `s3://`, and at `https://` and the like by way of DuckDB's httpfs. Nothing is downloaded
+to get it: the extension comes with the environment, and credentials from its variables alone."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 
-from ingest.errors import SourceUnreachable
+from ingest import object_storage
+from ingest.errors import DeliveryRefused, SourceUnreachable
 from ingest.sql import literal
 
 _SCHEMES = ("http://", "https://", "s3://", "gs://", "r2://")
@@ -19,8 +20,10 @@ def is_remote(location: str) -> bool:
     return _OTHER in location
 
 
-def list_files(pattern: str, where: str, masked: Masked) -> list[tuple[str, int, int]]:
-    """URL, size in bytes and modification time (ns since 1970, 0 if unknown) of what matches.
+def list_files(pattern: str, where: str, masked: Masked) -> list[tuple[str, int, int, str]]:
+    """URL, size in bytes, modification time (ns since 1970, 0 if unknown) and mark of what matches.
+
+    The mark changes with the content (an ETag); it is empty where the place gives none.
 
     Args:
         pattern: The URL, in which `*` may stand in `s3://` and the like.
@@ -31,6 +34,8 @@ def list_files(pattern: str, where: str, masked: Masked) -> list[tuple[str, int,
         SourceUnreachable: The scheme is not supported, or the server does not answer.
     """
     _check_scheme(pattern, where)
+    if _is_s3(pattern):
+        return _list_objects(pattern, where, masked)
     query = (
         "select filename, size, epoch_ns(last_modified) "
         f"from read_blob({literal(pattern)}) order by filename"
@@ -44,10 +49,24 @@ def list_files(pattern: str, where: str, masked: Masked) -> list[tuple[str, int,
         raise _unreachable(masked(pattern), where, masked(str(error))) from None
     finally:
         connection.close()
-    return [(str(url), int(size or 0), max(0, int(modified or 0))) for url, size, modified in rows]
+    return [(str(url), int(size or 0), max(0, int(at or 0)), "") for url, size, at in rows]
 
 
-def download(url: str, target: Path, where: str, masked: Masked) -> None:
+def _is_s3(url: str) -> bool:
+    return url.lower().startswith(object_storage.SCHEME)
+
+
+def _list_objects(pattern: str, where: str, masked: Masked) -> list[tuple[str, int, int, str]]:
+    try:
+        found = object_storage.list_objects(pattern)
+    except object_storage.ObjectStorageError as error:
+        raise _unreachable(masked(pattern), where, masked(str(error))) from error
+    if not found and "*" not in pattern:
+        raise _unreachable(masked(pattern), where, "the bucket holds no such object")
+    return [(o.url, o.bytes, o.modified_ns, o.etag) for o in found]
+
+
+def download(url: str, target: Path, where: str, masked: Masked, mark: str = "") -> None:
     """Copy the bytes of a URL to a file.
 
     Args:
@@ -55,10 +74,15 @@ def download(url: str, target: Path, where: str, masked: Masked) -> None:
         target: The file.
         where: The source, for messages.
         masked: Takes secrets out of a message.
+        mark: The mark with which it was listed.
 
     Raises:
         SourceUnreachable: The server does not answer.
+        DeliveryRefused: It has changed since it was listed.
     """
+    if _is_s3(url):
+        _fetch_object(url, target, where, masked, mark)
+        return
     connection = _connect()
     try:
         row = connection.execute(f"select content from read_blob({literal(url)})").fetchone()
@@ -67,6 +91,20 @@ def download(url: str, target: Path, where: str, masked: Masked) -> None:
     finally:
         connection.close()
     target.write_bytes(row[0] if row else b"")
+
+
+def _fetch_object(url: str, target: Path, where: str, masked: Masked, mark: str) -> None:
+    try:
+        object_storage.fetch(url, target, mark)
+    except object_storage.ObjectChanged as error:
+        raise DeliveryRefused(
+            f"{masked(url)} changed while it was read",
+            where,
+            "an object that nobody is writing to",
+            "run again when it is complete",
+        ) from error
+    except object_storage.ObjectStorageError as error:
+        raise _unreachable(masked(url), where, masked(str(error))) from error
 
 
 def _connect() -> duckdb.DuckDBPyConnection:
