@@ -316,8 +316,12 @@ final as (
         sum(net_home) as net_home,
         sum(other_home) as other_home,
         -- the same revenue at the rates of what it is compared with
-        sum(case when net_local = 0 then 0 else rate_compared * cast(net_local as double) end)
-            as net_constant_home,
+        sum(
+            case
+                when net_local = 0 then 0
+                else cast(rate_compared * cast(net_local as double) as decimal(38, 6))
+            end
+        ) as net_constant_home,
 
         ---------- what it is compared with
         sum(lines_compared) as lines_compared,
