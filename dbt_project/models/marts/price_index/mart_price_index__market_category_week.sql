@@ -185,8 +185,8 @@ category_sales as (
         market,
         category,
         week_start,
-        sum(revenue_home) as revenue_home,
-        sum(trailing_revenue_home) as trailing_revenue_home
+        cast({{ exact_sum('revenue_home') }} as double) as revenue_home,
+        cast({{ exact_sum('trailing_revenue_home') }} as double) as trailing_revenue_home
     from sales
     group by market, category, week_start
 
@@ -241,11 +241,17 @@ running_offers as (
     select
         *,
         sum(1 - doubtful) over item as sure_offers,
-        sum(case when doubtful = 0 then price_home end) over item as sure_total,
+        cast(
+            {{ exact_sum('case when doubtful = 0 then price_home end') }} over item as double
+        ) as sure_total,
         sum(doubtful) over cheapest_first as cheapest_offers,
-        sum(case when doubtful = 1 then price_home end) over cheapest_first as cheapest_total,
+        cast(
+            {{ exact_sum('case when doubtful = 1 then price_home end') }} over cheapest_first as double
+        ) as cheapest_total,
         sum(doubtful) over dearest_first as dearest_offers,
-        sum(case when doubtful = 1 then price_home end) over dearest_first as dearest_total
+        cast(
+            {{ exact_sum('case when doubtful = 1 then price_home end') }} over dearest_first as double
+        ) as dearest_total
     from scoped_offers
     window
         item as (partition by scope, product_id, market, week_start),
@@ -277,7 +283,7 @@ products as (
         sum(observations) as observations,
         sum(stale_observations) as stale_observations,
         max(sure_offers) as sure_offers,
-        avg(price_home) as price_home,
+        cast({{ exact_sum('price_home') }} as double) / count(price_home) as price_home,
         least(
             max(sure_total) / nullif(max(sure_offers), 0),
             min(case
@@ -369,10 +375,14 @@ ordered as (
 
     select
         *,
-        sum(our_price_home * weight) over dear_first as our_dear_home,
-        sum(lowest_home * weight) over dear_first as their_dear_home,
-        sum(our_price_home * weight) over cheap_first as our_cheap_home,
-        sum(highest_home * weight) over cheap_first as their_cheap_home
+        cast({{ exact_sum('our_price_home * weight') }} over dear_first as double)
+            as our_dear_home,
+        cast({{ exact_sum('lowest_home * weight') }} over dear_first as double)
+            as their_dear_home,
+        cast({{ exact_sum('our_price_home * weight') }} over cheap_first as double)
+            as our_cheap_home,
+        cast({{ exact_sum('highest_home * weight') }} over cheap_first as double)
+            as their_cheap_home
     from weighted
     where our_price_home is not null and weight > 0
     window
@@ -402,9 +412,9 @@ sure_products as (
         market,
         category,
         week_start,
-        sum(our_price_home * weight) as our_home,
-        sum(lowest_home * weight) as their_lowest_home,
-        sum(highest_home * weight) as their_highest_home
+        cast({{ exact_sum('our_price_home * weight') }} as double) as our_home,
+        cast({{ exact_sum('lowest_home * weight') }} as double) as their_lowest_home,
+        cast({{ exact_sum('highest_home * weight') }} as double) as their_highest_home
     from ordered
     where sure_offers > 0
     group by scope, market, category, week_start
@@ -433,16 +443,23 @@ indexed as (
         market,
         category,
         week_start,
-        sum(our_price_home * weight) as our_basket_home,
-        sum(case when our_price_home is not null then price_home * weight end)
-            as their_basket_home,
-        sum(our_sold_price_home * weight) as our_sold_basket_home,
-        sum(case when our_sold_price_home is not null then price_home * weight end)
-            as their_sold_basket_home,
+        cast({{ exact_sum('our_price_home * weight') }} as double) as our_basket_home,
+        cast(
+            {{ exact_sum('case when our_price_home is not null then price_home * weight end') }}
+            as double
+        ) as their_basket_home,
+        cast({{ exact_sum('our_sold_price_home * weight') }} as double) as our_sold_basket_home,
+        cast(
+            {{ exact_sum(
+                'case when our_sold_price_home is not null then price_home * weight end'
+            ) }} as double
+        ) as their_sold_basket_home,
         count(our_price_home) as matched_products,
-        sum(case when our_price_home is not null then weighted_revenue_home end)
-            as weighted_revenue_home,
-        sum(weight) as weight_total,
+        cast(
+            {{ exact_sum('case when our_price_home is not null then weighted_revenue_home end') }}
+            as double
+        ) as weighted_revenue_home,
+        cast({{ exact_sum('weight') }} as double) as weight_total,
         min(weights_basis) as weights_basis,
         sum(matched_offers) as matched_offers,
         sum(doubtful_offers) as doubtful_offers,
