@@ -242,15 +242,18 @@ running_offers as (
         *,
         sum(1 - doubtful) over item as sure_offers,
         cast(
-            {{ exact_sum('case when doubtful = 0 then price_home end') }} over item as double
+            {{ exact_sum('case when doubtful = 0 then price_home end') }} over item
+            as double
         ) as sure_total,
         sum(doubtful) over cheapest_first as cheapest_offers,
         cast(
-            {{ exact_sum('case when doubtful = 1 then price_home end') }} over cheapest_first as double
+            {{ exact_sum('case when doubtful = 1 then price_home end') }} over cheapest_first
+            as double
         ) as cheapest_total,
         sum(doubtful) over dearest_first as dearest_offers,
         cast(
-            {{ exact_sum('case when doubtful = 1 then price_home end') }} over dearest_first as double
+            {{ exact_sum('case when doubtful = 1 then price_home end') }} over dearest_first
+            as double
         ) as dearest_total
     from scoped_offers
     window

@@ -13,7 +13,7 @@ observed as (
     select
         market,
         competitor,
-        sum(observed_weeks) as observed_weeks
+        cast({{ exact_sum('observed_weeks') }} as double) as observed_weeks
     from (
         select distinct
             market,
