@@ -119,3 +119,15 @@
 {% macro default__names_of(name) -%} string_agg({{ name }}, ', ' order by {{ name }}) {%- endmacro %}
 
 {% macro spark__names_of(name) -%} array_join(array_sort(collect_list({{ name }})), ', ') {%- endmacro %}
+
+
+{# The texts of a group in one, in their own order. #}
+{% macro text_list(text) -%}
+    {{ return(adapter.dispatch('text_list', 'tradewind')(text)) }}
+{%- endmacro %}
+
+{% macro default__text_list(text) -%} string_agg({{ text }}, '; ' order by {{ text }}) {%- endmacro %}
+
+{% macro spark__text_list(text) -%}
+    nullif(array_join(array_sort(collect_list({{ text }})), '; '), '')
+{%- endmacro %}

@@ -32,6 +32,9 @@ _MADE_FROM = {
     "mart_price_position__product_market_day": "core.fct_competitor_prices "
     "where product_id is not null and price_home is not null and not is_suspicious",
     "mart_price_index__market_category_week": "intermediate.int_competitor_prices__observed_days",
+    "mart_assortment_gap__market_category": "intermediate.int_competitor_prices__observed_days",
+    "mart_reputation__product_month": "intermediate.int_reviews__stars",
+    "mart_industry_timeline__market_month": "staging.stg_events",
     "mart_availability__competitor_product_week": "intermediate.int_competitor_prices__offer_days "
     "where not is_own",
 }
@@ -40,6 +43,7 @@ _KEYS = frozenset(
     | {"product_id", "customer_id", "compared_with", "week_start", "competitor"}
     | {"offer_id", "changed_on", "seller", "violation", "started_on"}
     | {"measure"}
+    | {"review_month", "theme", "month_start", "brand", "price_tier", "launch_week"}
 )
 _LARGEST_TOTAL = 1e15
 _SHARE_OF = {

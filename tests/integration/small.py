@@ -71,10 +71,12 @@ class SmallCompany:
 
 def make_tables(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
     """Make every table anew from the raw layer that a connection sees."""
-    connection.execute(
-        "create schema if not exists intermediate; create table intermediate.countries as "
-        f"from read_csv('{SEEDS / 'countries.csv'}', all_varchar = true, nullstr = '?')"
-    )
+    connection.execute("create schema if not exists intermediate")
+    for seed in SEEDS.glob("*.csv"):
+        connection.execute(
+            f"create table intermediate.{seed.stem} as "
+            f"from read_csv('{seed}', all_varchar = true, nullstr = '?')"
+        )
     models = project_models(home)
     made: set[str] = set()
     for name in models:

@@ -86,12 +86,16 @@ def warehouse(
     home.dbt.symlink_to(parsed_project)
     small = SmallCompany(home)
     small.has("products", {"product_id": "L1", "name": "Lamp", "category": "lamps", "unit_cost": 2,
-                           "list_price": 9, "map_price": 8, "currency": "GBP"})  # fmt: skip
+                           "list_price": 9, "map_price": 8, "currency": "GBP",
+                           "launched_on": "2024-01-05"})  # fmt: skip
     small.has("customers", {"customer_id": "C1", "market": "GB"})
     small.has("fx_rates", {"rate_date": "2024-01-01", "currency": "EUR", "per_reporting_unit": 1.2})
     small.has("sales", *({"order_id": f"O{n}", "quantity": n} for n in (1, 2, 3)), unit_price=9,
               ordered_at="2024-01-05 10:00:00", market="GB", product_id="L1", currency="GBP",
               customer_id="C1", discount_amount=1, channel="web")  # fmt: skip
+    small.has("sales", *({"order_id": f"T{day}", "ordered_at": f"{day} 09:00:00"} for day in
+              ("2024-01-04", "2024-01-12")), quantity=1, unit_price=9, market="GB",
+              product_id="L1", currency="GBP", customer_id="C1", channel="web")  # fmt: skip
     small.has("sales", {"order_id": "O4", "quantity": 1, "unit_price": 5, "currency": "CHF",
               "ordered_at": "2024-01-05 10:00:00", "market": "GB", "product_id": "L1"})  # fmt: skip
     small.has("sales", {"order_id": "O5", "quantity": 2, "unit_price": 9, "currency": "GBP",
@@ -110,7 +114,8 @@ def warehouse(
               "market": "GB"})  # fmt: skip
     small.has("terms", {"market": "GB", "component": "cash", "valid_from": "2024-01-01",
               "percent": 2})  # fmt: skip
-    small.has("reviews", {"reviewed_at": "2024-01-01", "rating": 4, "rating_scale": 5})
+    small.has("reviews", {"reviewed_at": "2024-01-01", "rating": 4, "rating_scale": 5,
+              "body": "Hard to read the display"})  # fmt: skip
     small.has("market_context", {"market": "GB", "period_start": "2024-01-01", "population": 9})
     small.has("events", {"occurred_on": "2024-01-01", "market": "GB", "headline": "Law"})
     small.has("initiatives", {"initiative_id": "I", "name": "x", "owner": "y",

@@ -1,0 +1,297 @@
+{%- set launch_weeks = 52 -%}
+{%- set baseline_weeks = 8 -%}
+with
+
+categories as (
+
+    select * from {{ ref('int_products__categories') }}
+
+),
+
+products as (
+
+    select * from {{ ref('dim_product') }}
+
+),
+
+positions as (
+
+    select * from {{ ref('mart_price_position__product_market_day') }}
+
+),
+
+reviews as (
+
+    select *
+    from {{ ref('int_reviews__stars') }}
+    where competitor = 'own'
+
+),
+
+product_days as (
+
+    select
+        product_days.product_id,
+        product_days.order_date,
+        categories.category,
+        sum(product_days.units) as units
+    from {{ ref('int_sales__product_days') }} as product_days
+    inner join categories
+        on product_days.product_id = categories.product_id
+    group by product_days.product_id, product_days.order_date, categories.category
+
+),
+
+category_days as (
+
+    select
+        category,
+        order_date,
+        sum(units) as units
+    from product_days
+    group by category, order_date
+
+),
+
+span as (
+
+    select
+        min(order_date) as first_day,
+        max(order_date) as last_day
+    from product_days
+
+),
+
+launches as (
+
+    select
+        products.product_id,
+        products.name as product_name,
+        categories.category,
+        products.launched_on,
+        span.last_day,
+        span.first_day <= {{ days_after('products.launched_on', -7 * baseline_weeks) }}
+            as has_baseline
+    from products
+    cross join span
+    inner join categories
+        on products.product_id = categories.product_id
+    where products.launched_on > span.first_day and products.launched_on <= span.last_day
+
+),
+
+week_bounds as (
+
+    select
+        cast('2000-01-01' as date) as first_day,
+        cast('{{ modules.datetime.date(2000, 1, 1) + modules.datetime.timedelta(launch_weeks - 1) }}' as date) as last_day -- noqa: LT05
+),
+
+week_numbers as (
+
+    {{ calendar_days('week_bounds', 'first_day', 'last_day') }}
+
+),
+
+-- whole weeks only: what the last days hold is no week
+weeks as (
+
+    select
+        launches.*,
+        {{ dbt.datediff("cast('2000-01-01' as date)", 'week_numbers.day', 'day') }} as launch_week -- noqa: LT05
+    from launches
+    cross join week_numbers
+    where
+        {{ days_after(
+            'launches.launched_on',
+            "7 * " ~ dbt.datediff("cast('2000-01-01' as date)", 'week_numbers.day', 'day') ~ " + 6"
+        ) }} <= launches.last_day
+
+),
+
+own_units as (
+
+    select
+        launches.product_id,
+        cast(floor(
+            {{ dbt.datediff('launches.launched_on', 'product_days.order_date', 'day') }} / 7.0 -- noqa: LT05
+        ) as integer) as launch_week,
+        sum(product_days.units) as units
+    from launches
+    inner join product_days
+        on launches.product_id = product_days.product_id
+    group by
+        launches.product_id,
+        cast(floor(
+            {{ dbt.datediff('launches.launched_on', 'product_days.order_date', 'day') }} / 7.0 -- noqa: LT05
+        ) as integer)
+
+),
+
+-- the rest of the category, and all other categories, by week from the launch
+surroundings as (
+
+    select
+        launches.product_id,
+        cast(floor(
+            {{ dbt.datediff('launches.launched_on', 'category_days.order_date', 'day') }} / 7.0 -- noqa: LT05
+        ) as integer) as launch_week,
+        sum(case when category_days.category = launches.category then category_days.units end)
+            as category_units,
+        sum(case when category_days.category <> launches.category then category_days.units end)
+            as other_units
+    from launches
+    cross join category_days
+    group by
+        launches.product_id,
+        cast(floor(
+            {{ dbt.datediff('launches.launched_on', 'category_days.order_date', 'day') }} / 7.0 -- noqa: LT05
+        ) as integer)
+
+),
+
+baselines as (
+
+    select
+        surroundings.product_id,
+        cast(sum(
+            coalesce(surroundings.category_units, 0) - coalesce(own_units.units, 0)
+        ) as double) / {{ baseline_weeks }} as category_units,
+        cast(sum(coalesce(surroundings.other_units, 0)) as double) / {{ baseline_weeks }}
+            as other_units
+    from surroundings
+    left join own_units
+        on surroundings.product_id = own_units.product_id
+        and surroundings.launch_week = own_units.launch_week
+    where surroundings.launch_week between -{{ baseline_weeks }} and -1
+    group by surroundings.product_id
+
+),
+
+measured as (
+
+    select
+        weeks.*,
+        cast(coalesce(own_units.units, 0) as double) as units,
+        cast(sum(coalesce(own_units.units, 0)) over (
+            partition by weeks.product_id
+            order by weeks.launch_week
+            rows between unbounded preceding and current row
+        ) as double) as units_to_date,
+        cast(coalesce(surroundings.category_units, 0) - coalesce(own_units.units, 0) as double)
+            as rest_units,
+        case
+            when weeks.has_baseline
+                then
+                    baselines.category_units
+                    * coalesce(
+                        cast(coalesce(surroundings.other_units, 0) as double)
+                        / nullif(baselines.other_units, 0),
+                        1
+                    )
+        end as expected_rest_units
+    from weeks
+    left join own_units
+        on weeks.product_id = own_units.product_id
+        and weeks.launch_week = own_units.launch_week
+    left join surroundings
+        on weeks.product_id = surroundings.product_id
+        and weeks.launch_week = surroundings.launch_week
+    left join baselines
+        on weeks.product_id = baselines.product_id
+
+),
+
+curves as (
+
+    select
+        measured.product_id,
+        measured.launch_week,
+        count(*) as earlier_launches,
+        avg(earlier.units_to_date) as curve_units_to_date
+    from measured
+    inner join measured as earlier
+        on measured.launch_week = earlier.launch_week
+        and measured.launched_on > earlier.launched_on
+    group by measured.product_id, measured.launch_week
+
+),
+
+prices as (
+
+    select
+        launches.product_id,
+        avg(positions.price_index) as launch_price_index
+    from launches
+    inner join positions
+        on launches.product_id = positions.product_id
+    where
+        positions.price_date >= launches.launched_on
+        and positions.price_date < {{ days_after('launches.launched_on', 28) }}
+    group by launches.product_id
+
+),
+
+review_weeks as (
+
+    select
+        weeks.product_id,
+        weeks.launch_week,
+        count(*) as reviews_to_date,
+        cast(sum(reviews.stars) as double) / count(*) as stars_mean_to_date
+    from weeks
+    inner join reviews
+        on weeks.product_id = reviews.product_id
+    where
+        reviews.review_date >= weeks.launched_on
+        and reviews.review_date
+        < {{ days_after('weeks.launched_on', '7 * weeks.launch_week + 7') }}
+    group by weeks.product_id, weeks.launch_week
+
+),
+
+final as (
+
+    select
+        ---------- keys
+        measured.product_id,
+        cast(measured.launch_week as integer) as launch_week,
+
+        ---------- attributes
+        measured.product_name,
+        measured.category,
+        measured.launched_on,
+        {{ days_after('measured.launched_on', '7 * measured.launch_week') }} as week_start,
+
+        ---------- units against earlier launches
+        measured.units,
+        measured.units_to_date,
+        coalesce(curves.earlier_launches, 0) as earlier_launches,
+        curves.curve_units_to_date,
+        100.0 * measured.units_to_date / nullif(curves.curve_units_to_date, 0) as curve_index,
+
+        ---------- price and reviews
+        prices.launch_price_index,
+        coalesce(review_weeks.reviews_to_date, 0) as reviews_to_date,
+        review_weeks.stars_mean_to_date,
+
+        ---------- what it took from the rest of the category
+        measured.rest_units,
+        measured.expected_rest_units,
+        greatest(
+            least(measured.expected_rest_units - measured.rest_units, measured.units),
+            case when measured.expected_rest_units is not null then 0.0 end
+        ) as cannibalised_units
+    from measured
+    left join curves
+        on measured.product_id = curves.product_id
+        and measured.launch_week = curves.launch_week
+    left join prices
+        on measured.product_id = prices.product_id
+    left join review_weeks
+        on measured.product_id = review_weeks.product_id
+        and measured.launch_week = review_weeks.launch_week
+
+)
+
+select * from final
