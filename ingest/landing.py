@@ -29,6 +29,7 @@ from ingest.package import package_file
 
 if TYPE_CHECKING:
     from ingest.database import Landed
+    from ingest.observations import Written
 
 MANIFEST = "manifest.jsonl"
 PARTIAL = ".partial"
@@ -109,6 +110,8 @@ def scan(source: Source, company: Company, home: Home) -> list[PendingFile]:
     """
     if source.kind == "database":
         return _scan_database(source, company, home)
+    if source.kind == "shop_pages":
+        return _scan_pages(source, company, home)
     known = {
         seen.path: (seen.bytes, seen.modified_ns, seen.mark)
         for seen in _events(home.landing / source.name)
@@ -141,8 +144,8 @@ def land(
     folder = home.landing / source.name
     _clear_partial(folder)
     known_before = {delivery.delivery_id for delivery in manifest(home, source.name)}
-    if source.kind == "database":
-        _land_database(source, company, home, progress)
+    if source.kind in _READ_BY_QUESTIONS:
+        _READ_BY_QUESTIONS[source.kind](source, company, home, progress)
         return [d for d in manifest(home, source.name) if d.delivery_id not in known_before]
     files = scan(source, company, home)
     total = sum(file.bytes for file in files)
@@ -221,6 +224,53 @@ def _live(source: Source, home: Home) -> "list[Landed]":
     ]
 
 
+# ---------------------------------------------------------------- sources on the web
+
+
+def _land_pages(source: Source, company: Company, home: Home, progress: Progress | None) -> None:
+    """Fetch the pages that are due, then land what each part of the log says as a Parquet file."""
+    from ingest import crawl, observations
+
+    told = None if progress is None else lambda done, total: progress(done, total, "pages")
+    report = crawl.capture(source, company, home, told)
+    known = {delivery.path for delivery in manifest(home, source.name)}
+    land_observations(source, home, observations.write(source, company, home, skip=known))
+    if report.reached_nothing:
+        raise SourceUnreachable(
+            "no page could be read: "
+            + "; ".join(f"{host}: {why}" for host, why in report.stopped.items()),
+            f"source {source.name}",
+            "hosts that answer and let their pages be read",
+            "check the addresses and the network; `tradewind sources pages` shows what happened "
+            "to each page",
+        )
+
+
+def land_observations(source: Source, home: Home, written: "Iterable[Written]") -> None:
+    """Land files of observations under their names, each removed when it is safe.
+
+    Raises:
+        DeliveryRefused: A file is not whole.
+    """
+    folder = home.landing / source.name
+    for each in written:
+        file = _local_file(each.path, str(each.file))
+        refused = _land_batch(source, folder, [replace(file, mark=each.mark)])
+        each.file.unlink()
+        if refused:
+            raise refused[0]
+
+
+def _scan_pages(source: Source, company: Company, home: Home) -> list[PendingFile]:
+    """One file without a size where pages are due, or landed and not parsed. Asks nobody."""
+    from ingest import crawl, observations
+
+    parsed = {delivery.path for delivery in manifest(home, source.name)}
+    if crawl.is_due(source, company, home) or observations.has_unparsed(source, home, parsed):
+        return [PendingFile(f"pages:{source.name} {crawl.waiting_pass(source, home)}", "", 0, 0)]
+    return []
+
+
 # ---------------------------------------------------------------- which files a source has
 
 
@@ -241,7 +291,7 @@ def find_files(source: Source, company: Company) -> list[PendingFile]:
     if source.kind == "package":
         location = package_file(str(source.package), f"source {source.name}")
         return [_local_file(f"package:{source.package}/{location.name}", str(location))]
-    if source.kind == matches.KIND:
+    if source.kind in (matches.KIND, "shop_pages"):
         return []
     found: dict[str, PendingFile] = {}
     for pattern in source.paths:
@@ -609,3 +659,7 @@ def _all_refused(source: Source, refused: Sequence[DeliveryRefused]) -> Delivery
         refused[0].expected,
         refused[0].next_step,
     )
+
+
+# how sources are landed that show no files
+_READ_BY_QUESTIONS = {"database": _land_database, "shop_pages": _land_pages}

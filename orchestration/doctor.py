@@ -14,11 +14,14 @@ import duckdb
 
 from ingest import load
 from ingest.company import Company, Source
+from ingest.crawl import noticed
 from ingest.database import sample
 from ingest.errors import CompanyFileError, DeliveryRefused, SourceUnreachable, TradewindError
 from ingest.home import Home
 from ingest.landing import find_files, land
 from ingest.matches import KIND
+from ingest.observations import unpriced
+from ingest.page_urls import host_of, listed
 
 _MONEY_DATES = {
     "sales": "ordered_at",
@@ -180,14 +183,12 @@ def _examine(
     try:
         sample = _sample(source, company, home, found)
         if sample is None:
-            found.problems.append(
-                f"no file lies at {', '.join(source.patterns)}: correct `path:` of the source"
-            )
+            found.problems.append(_nothing_found(source))
             return found
         land(sample, company, home)
         result = load.load_source(connection, sample, company, home, "doctor")
         found.warnings += result.warnings
-        _judge(connection, source, found)
+        _judge(connection, source, home, found)
     except SourceUnreachable as error:
         found.unreachable = True
         found.problems.append(str(error))
@@ -200,6 +201,8 @@ def _sample(source: Source, company: Company, home: Home, found: Examined) -> So
     """Return the source limited to a few of its files; rates are needed whole."""
     if source.kind == "database":
         return _database_sample(source, company, home, found)
+    if source.pages is not None:
+        return _page_sample(source, company, home, found)
     files = find_files(source, company)
     found.files = len(files)
     if not files:
@@ -222,7 +225,29 @@ def _database_sample(source: Source, company: Company, home: Home, found: Examin
     return source.model_copy(update=limits)
 
 
-def _judge(connection: duckdb.DuckDBPyConnection, source: Source, found: Examined) -> None:
+def _page_sample(source: Source, company: Company, home: Home, found: Examined) -> Source | None:
+    """One page of each host, asked for once and as politely as any."""
+    assert source.pages is not None
+    addresses = listed(source, company, home)
+    found.files = len(addresses)
+    found.sampled = list(dict.fromkeys(map(host_of, [*addresses, *source.pages.sitemaps])))
+    if not found.sampled:
+        return None
+    pages = source.pages.model_copy(update={"max_pages": 1, "attempts": 1, "max_minutes": 2.0})
+    return source.model_copy(update={"pages": pages, "quarantine_limit_pct": 100.0})
+
+
+def _nothing_found(source: Source) -> str:
+    if source.pages is not None and source.pages.from_matches:
+        return "no address to read: none is known before matches with addresses are published"
+    if source.pages is not None:
+        return "no address to read: correct `urls:`, `url_file:` or `include:` of the source"
+    return f"no file lies at {', '.join(source.patterns)}: correct `path:` of the source"
+
+
+def _judge(
+    connection: duckdb.DuckDBPyConnection, source: Source, home: Home, found: Examined
+) -> None:
     delivered = connection.execute(
         "select coalesce(sum(rows_delivered), 0), coalesce(sum(rows_loaded), 0), "
         "list(distinct layout) from audit.deliveries where source = ?",
@@ -240,7 +265,10 @@ def _judge(connection: duckdb.DuckDBPyConnection, source: Source, found: Examine
             f"quarantine_limit_pct: {source.quarantine_limit_pct:g}; most often: {worst.reason}. "
             "Correct the mapping, or raise the limit"
         )
-    if not found.rows:
+    if not found.rows and source.pages is not None:
+        told = [*unpriced(source, home), *noticed(source, home)]
+        found.problems.append("no price was found on the pages: " + "; ".join(told))
+    elif not found.rows:
         found.problems.append("the files hold no rows: check `header:`, `records:` and `members:`")
 
 

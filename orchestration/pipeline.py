@@ -19,6 +19,7 @@ from orchestration.alerts import TOLD, tell
 from orchestration.changes import built_from, is_outdated
 from orchestration.files import DiskFull, disk_full, full_disk_explained, is_full_disk
 from orchestration.lock import Owner, writer_lock
+from orchestration.progress import counter
 from orchestration.versions import current_version, repair
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def _nothing_to_do(
     if options["replay"] and not refused_rows.count(home):
         return RunResult(None, current_version(home), "nothing_to_replay")
     say("Looking for new deliveries")
-    unreachable, refused = _land(company, home, options["only"])
+    unreachable, refused = _land(company, home, options["only"], say)
     built = built_from(company, home)
     waiting = _chosen(options["only"], built.pending)
     wanted = options["full_refresh"] or options["replay"]
@@ -167,7 +168,9 @@ def _nothing_to_do(
     return RunResult(None, current_version(home), "nothing_new", unreachable=unreachable)
 
 
-def _land(company: Company, home: Home, only: str | None) -> tuple[dict[str, str], list[str]]:
+def _land(
+    company: Company, home: Home, only: str | None, say: Progress
+) -> tuple[dict[str, str], list[str]]:
     """Land what is new, and return the messages of unreachable sources and the names of refused.
 
     A refusal is left to the run itself, which finds it again and keeps a record of it.
@@ -175,7 +178,7 @@ def _land(company: Company, home: Home, only: str | None) -> tuple[dict[str, str
     unreachable, refused = {}, []
     for name in _chosen(only, [source.name for source in company.sources]):
         try:
-            land(company.source(name), company, home)
+            land(company.source(name), company, home, counter(say))
         except SourceUnreachable as error:
             unreachable[name] = str(error)
         except DeliveryRefused:
@@ -236,6 +239,7 @@ def _result(
         for one in workspace.notes.get("loaded", [])
     ]
     noticed = [f"{one.source}: {warning}" for one in loaded for warning in one.warnings]
+    noticed += _not_read(workspace)
     noticed += [f"{name}: no file lies where its `path:` points" for name in _empty(workspace)]
     warned = [one for one in results if not one.is_passed and not one.blocks]
     return RunResult(
@@ -250,6 +254,18 @@ def _result(
             name: str(error) for name, error in workspace.notes.get("unreachable", {}).items()
         },
     )
+
+
+def _not_read(workspace: "Workspace") -> list[str]:
+    """Sentences about product pages that the last pass did not bring."""
+    from ingest.crawl import noticed
+
+    return [
+        f"{source.name}: {told}"
+        for source in workspace.company.sources
+        if source.pages is not None and workspace.only in (None, source.name)
+        for told in noticed(source, workspace.home)
+    ]
 
 
 def _empty(workspace: "Workspace") -> list[str]:

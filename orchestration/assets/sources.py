@@ -6,6 +6,7 @@ from ingest.company import Company, Source
 from ingest.errors import SourceUnreachable
 from ingest.landing import land, manifest
 from ingest.remote import is_remote
+from orchestration.progress import counter
 from orchestration.versions import current_version
 from orchestration.workspace import Workspace
 
@@ -61,7 +62,7 @@ def _land(context: dg.AssetExecutionContext, workspace: Workspace, source: Sourc
         return
     workspace.say(f"Landing {source.name}")
     try:
-        new = land(source, workspace.company, workspace.home)
+        new = land(source, workspace.company, workspace.home, counter(workspace.progress))
     except SourceUnreachable as error:
         if _is_worth_another_attempt(source) and context.retry_number < _ATTEMPTS_AGAIN:
             raise dg.RetryRequested(_ATTEMPTS_AGAIN, _SECONDS_BETWEEN) from error

@@ -28,6 +28,7 @@ order by order_month desc, net_amount_home desc limit 1
 """
 
 Say = Callable[[str], None]
+_SECONDS_BETWEEN_LINES = 10
 
 
 @click.command("run")
@@ -194,31 +195,60 @@ def show_quarantine(groups: Sequence[Mapping[str, Any]]) -> None:
 @contextmanager
 def progress_shown() -> Iterator[Say]:
     """Show stages on stderr as they begin: moving on a terminal, line by line elsewhere."""
-    began = time.monotonic()
     if not sys.stderr.isatty():
-        yield lambda sentence: click.echo(
-            f"{time.monotonic() - began:6.1f} s  {sentence}", err=True
-        )
+        yield _Lines()
         return
     from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=20),
+        TextColumn("{task.fields[part]}"), TimeElapsedColumn(),
+    )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        yield _stages(progress)
+        yield _Stages(progress)
 
 
-def _stages(progress: Any) -> Say:
-    """Tick the last stage off when the next one begins."""
-    current: list[Any] = []
+class _Lines:
+    """A line a stage, and one now and then about how far a long one is."""
 
-    def say(sentence: str) -> None:
-        if current:
-            progress.update(current[-1], total=1, completed=1)
-            progress.stop_task(current[-1])
-        current.append(progress.add_task(sentence, total=None))
+    def __init__(self) -> None:
+        self._began = self._told = time.monotonic()
 
-    return say
+    def __call__(self, sentence: str) -> None:
+        """Say that a stage begins."""
+        click.echo(f"{time.monotonic() - self._began:6.1f} s  {sentence}", err=True)
+
+    def counted(self, done: int, total: int, unit: str) -> None:
+        """Say how far the stage is, if that was not said lately."""
+        if time.monotonic() - self._told >= _SECONDS_BETWEEN_LINES:
+            self._told = time.monotonic()
+            self(_part(done, total, unit))
+
+
+class _Stages:
+    """Ticks the last stage off when the next one begins; a bar for one that counts."""
+
+    def __init__(self, progress: Any) -> None:
+        self._progress = progress
+        self._current: Any = None
+
+    def __call__(self, sentence: str) -> None:
+        """Show that a stage begins."""
+        if self._current is not None:
+            self._progress.update(self._current, total=1, completed=1)
+            self._progress.stop_task(self._current)
+        self._current = self._progress.add_task(sentence, total=None, part="")
+
+    def counted(self, done: int, total: int, unit: str) -> None:
+        """Show how far the stage is."""
+        if self._current is not None:
+            part = _part(done, total, unit)
+            self._progress.update(self._current, total=total, completed=done, part=part)
+
+
+def _part(done: int, total: int, unit: str) -> str:
+    return f"{size(done)} of {size(total)}" if unit == "bytes" else f"{done:,} of {total:,} {unit}"
 
 
 def show_headline(figures: Sequence[Mapping[str, Any]]) -> None:

@@ -124,8 +124,51 @@ def accept(place: Place, names: tuple[str, ...]) -> None:
         click.echo(f"{source.name}: its columns are accepted as they are now")
 
 
+@sources.command("pages")
+@click.argument("names", nargs=-1)
+@as_json
+@at_place
+def pages(place: Place, names: tuple[str, ...], as_json: bool) -> None:
+    """Show how the last pass over the product pages of sources ended, and why."""
+    from ingest.crawl import summary
+    from ingest.observations import unpriced
+
+    company = place.company()
+    rows = []
+    for source in [each for each in _chosen(company, names) if each.pages is not None]:
+        ended = summary(source, place.home).most_common()
+        rows += [(source.name, outcome, reason, count) for (outcome, reason), count in ended]
+        without = unpriced(source, place.home).most_common()
+        rows += [(source.name, "no price", reason, count) for reason, count in without]
+    columns = ["source", "outcome", "reason", "addresses"]
+    if as_json:
+        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+    elif rows:
+        print_table("Product pages of the last pass", columns, rows)
+    else:
+        click.echo("No product page has been asked for yet: `tradewind run` does.")
+
+
+@click.command("reparse")
+@click.argument("names", nargs=-1)
+@as_json
+@at_place
+def reparse(place: Place, names: tuple[str, ...], as_json: bool) -> None:
+    """Parse all stored product pages again, with this version's parser, then run."""
+    from orchestration.cli.running import progress_shown, run_and_report
+    from orchestration.reparse import reparse as parse_again
+
+    company = place.company()
+    with progress_shown() as say:
+        changed = parse_again(company, place.home, _chosen(company, names), say)
+    if not as_json:
+        click.echo(f"{changed} deliveries of observations are not what they were.", err=True)
+    result = run_and_report(place, as_json, only=names[0] if len(names) == 1 else None)
+    raise click.exceptions.Exit(result.exit_code)
+
+
 def _chosen(company: "Company", names: Sequence[str]) -> list["Source"]:
     return [source_of(company, name) for name in names] or list(company.sources)
 
 
-COMMANDS = (doctor, sources)
+COMMANDS = (doctor, sources, reparse)

@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel
 
 from ingest.company import Alerts, Layout, Pricing, Settings, Source
+from ingest.page_settings import HostSettings, PageSettings
 from orchestration import table_docs
 from orchestration.cli import main
 
@@ -30,7 +31,9 @@ def test_every_mart_is_in_the_measures(mart: Path) -> None:
     assert mart.stem in (ROOT / "docs/metrics.md").read_text()
 
 
-@pytest.mark.parametrize("model", [Settings, Source, Layout, Alerts, Pricing])
+@pytest.mark.parametrize(
+    "model", [Settings, Source, Layout, Alerts, Pricing, PageSettings, HostSettings]
+)
 def test_every_setting_of_the_company_file_is_documented(model: type[BaseModel]) -> None:
     page = (ROOT / "docs/company-file.md").read_text()
     assert unexplained(model.model_fields, page) == []

@@ -113,7 +113,7 @@ def test_rates_from_a_package(tmp_path: Path) -> None:
         ("reporting_currency: GBP", "reporting_currency: POUND", "POUND", "ISO 4217"),
         ("entity: sales", "entity: sale", "'sale'", "did you mean sales?"),
         ("kind: file", "kind: rest", "not support", "kind: file"),
-        ("kind: file", "kind: ftp", "'ftp'", "one of file, package or database"),
+        ("kind: file", "kind: ftp", "'ftp'", "one of file, package, database or shop_pages"),
         ("name: orders", "name: Web-Orders", "Web-Orders", "web_orders"),
         ("order_id: InvoiceNo", "order_id:", "nothing", "a text"),
         ("order_id: InvoiceNo", "order_id: ''", "empty", "fill it in"),

@@ -1,0 +1,367 @@
+"""HTTP for sources on the web: one guarded connection a client, and bodies that are whole.
+
+A request is one exchange: nothing is followed or tried again here, for who asks decides that. What
+comes back is the whole body or an error that says why not: within a deadline for everything, within
+a size, of the announced length, and with a compression that ends where it should.
+"""
+
+import http.client
+import ipaddress
+import socket
+import threading
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlsplit
+
+import urllib3
+from certifi import where as certificates
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError, LocationParseError, SSLError
+from urllib3.util.connection import create_connection
+
+_CHUNK = 1 << 16
+_NOTHING_FOLLOWS = 0.0
+# addresses inside which another one travels: what is checked is the one that is reached
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+class WebError(Exception):
+    """An exchange that brought no whole answer.
+
+    Attributes:
+        reason: Why, in a few words.
+        is_worth_another: Whether the same request may do better later.
+    """
+
+    def __init__(self, reason: str, is_worth_another: bool = True) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.is_worth_another = is_worth_another
+
+
+class AddressRefused(WebError):
+    """A name led to an address that is not one of the open internet."""
+
+    def __init__(self, host: str, address: str) -> None:
+        super().__init__(f"{host} is {address}, an address that is not public", False)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one exchange may take.
+
+    Attributes:
+        connect_s: Seconds to open the connection.
+        silence_s: Seconds without a byte.
+        total_s: Seconds for all of it, however steadily bytes drip.
+        max_bytes: Bytes of a body, as sent and as unpacked.
+    """
+
+    connect_s: float = 10
+    silence_s: float = 30
+    total_s: float = 60
+    max_bytes: int = 10 << 20
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole answer.
+
+    Attributes:
+        url: The address that answered.
+        status: The HTTP status.
+        headers: By name in lower case; the last of several with one name.
+        body: The body, unpacked.
+        sent_bytes: Bytes of the body as they came over the wire.
+        is_framed: Whether its length was announced; if not, only the body itself tells its end.
+    """
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    sent_bytes: int
+    is_framed: bool
+
+
+class Client:
+    """A polite browser of one host: one connection at a time, no cookies, no proxies.
+
+    Args:
+        user_agent: Who asks, as every request says.
+        allow_private: Whether private and loopback addresses may be reached.
+        limits: What one exchange may take.
+    """
+
+    def __init__(
+        self, user_agent: str, allow_private: bool = False, limits: Limits | None = None
+    ) -> None:
+        self.limits = limits or Limits()
+        self._headers = {
+            "User-Agent": user_agent,
+            "Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.5",
+            "Accept-Encoding": "gzip",
+        }
+        self._open: list[socket.socket] = []
+        self._pools = urllib3.PoolManager(1, ca_certs=certificates(), maxsize=1)
+        self._pools.pool_classes_by_scheme = _pool_classes(allow_private, self._open)
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._pools.clear()
+        self._forget()
+
+    def get(
+        self, url: str, headers: Mapping[str, str] | None = None, max_bytes: int | None = None
+    ) -> Answer:
+        """Ask for an address once.
+
+        Args:
+            url: An http or https address.
+            headers: More headers.
+            max_bytes: Bytes of the body, where that differs from the limits.
+
+        Raises:
+            AddressRefused: The name leads to an address that is not public.
+            WebError: No whole answer came.
+        """
+        if urlsplit(url).scheme not in ("http", "https"):
+            raise WebError("its address is neither http nor https", is_worth_another=False)
+        alarm = _Alarm(self.limits.total_s, self._open)
+        try:
+            with alarm:
+                return self._exchange(url, {**self._headers, **(headers or {})}, max_bytes)
+        except WebError as error:
+            raise (alarm.error if alarm.rang else error) from error
+        except (HTTPError, http.client.HTTPException, OSError, ValueError) as error:
+            self.close()
+            raise (alarm.error if alarm.rang else _told(error)) from error
+
+    def _exchange(self, url: str, headers: Mapping[str, str], max_bytes: int | None) -> Answer:
+        limits = self.limits
+        self._forget(but_last=True)
+        response = self._pools.request(
+            "GET", url, headers=headers, preload_content=False, decode_content=False,
+            redirect=False, retries=False,
+            timeout=urllib3.Timeout(connect=limits.connect_s, read=limits.silence_s),
+        )  # fmt: skip
+        try:
+            sent = _received(response, max_bytes or limits.max_bytes)
+        except BaseException:
+            response.close()
+            raise
+        response.release_conn()
+        found = {name.lower(): value for name, value in response.headers.items()}
+        is_framed = "content-length" in found or "chunked" in found.get("transfer-encoding", "")
+        body = _unpacked(sent, found.get("content-encoding", ""), max_bytes or limits.max_bytes)
+        bodiless = response.status in (204, 304) or response.status < 200
+        return Answer(url, response.status, found, body, len(sent), is_framed or bodiless)
+
+    def _forget(self, but_last: bool = False) -> None:
+        """Let go of the handles of connections that are gone."""
+        while len(self._open) > int(but_last):
+            self._open.pop(0).close()
+
+
+class _Alarm:
+    """Ends the connection when the time is up: a drip of bytes resets every other time limit."""
+
+    def __init__(self, seconds: float, sockets: list[socket.socket]) -> None:
+        self.error = WebError(f"it took longer than {seconds:g} s")
+        self.rang = False
+        self._sockets = sockets
+        self._timer = threading.Timer(seconds, self._ring)
+        self._timer.daemon = True
+
+    def __enter__(self) -> None:
+        self._timer.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        if self.rang:
+            raise self.error
+
+    def _ring(self) -> None:
+        self.rang = True
+        for each in list(self._sockets):
+            try:
+                each.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                # closed at the same moment: that is what was wanted
+                continue
+
+
+class _Response(http.client.HTTPResponse):
+    """Notices bytes beyond the announced length: then the length was wrong, and the page is cut."""
+
+    has_more = False
+
+    def _close_conn(self) -> None:
+        self.has_more = self.has_more or self._is_followed()
+        super()._close_conn()  # type: ignore[misc]
+
+    def _is_followed(self) -> bool:
+        reader = self.fp
+        raw = getattr(getattr(reader, "raw", None), "_sock", None)
+        if raw is None or self.length != 0:
+            return False
+        before = raw.gettimeout()
+        try:
+            raw.settimeout(_NOTHING_FOLLOWS)
+            return bool(reader.peek(1))
+        except (OSError, ValueError):
+            return False
+        finally:
+            raw.settimeout(before)
+
+
+def _pool_classes(allow_private: bool, opened: list[socket.socket]) -> dict[str, Any]:
+    """Connection pools whose connections look at an address before they reach for it."""
+
+    def connect(connection: Any) -> socket.socket:
+        host, port = connection._dns_host, connection.port
+        address = _checked_address(host, port, allow_private)
+        found = create_connection(
+            (address, port), connection.timeout, None, connection.socket_options
+        )
+        # a second handle on the same connection, whatever will be wrapped round the first
+        opened.append(found.dup())
+        return found
+
+    class Plain(HTTPConnection):
+        response_class = _Response
+        _new_conn = connect
+
+    class Secure(HTTPSConnection):
+        response_class = _Response
+        _new_conn = connect
+
+    class PlainPool(HTTPConnectionPool):
+        ConnectionCls = Plain
+
+    class SecurePool(HTTPSConnectionPool):
+        ConnectionCls = Secure
+
+    return {"http": PlainPool, "https": SecurePool}
+
+
+def _checked_address(host: str, port: int, allow_private: bool) -> str:
+    """The address that a name leads to at this moment: the one that is checked is reached.
+
+    Decimal, octal and short forms of an address are resolved like any name, and so are judged by
+    what they lead to.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (socket.gaierror, UnicodeError) as error:
+        raise WebError(f"the name {host} cannot be resolved") from error
+    addresses = [str(entry[4][0]) for entry in found]
+    for address in addresses:
+        if not allow_private and not is_public(address):
+            raise AddressRefused(host, address)
+    return addresses[0]
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is one of the open internet, also where it carries another one."""
+    ip = ipaddress.ip_address(address.split("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+        if ip in _NAT64:
+            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        if inner is not None:
+            return is_public(str(inner))
+    return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified)
+
+
+def _received(response: Any, max_bytes: int) -> bytes:
+    """The body as sent, all of it."""
+    parts: list[bytes] = []
+    size = 0
+    while part := response.read1(_CHUNK):
+        parts.append(part)
+        size += len(part)
+        if size > max_bytes:
+            raise WebError(f"it is larger than {max_bytes:,} bytes", is_worth_another=False)
+    inner = getattr(response, "_original_response", None)
+    if getattr(inner, "has_more", False):
+        raise WebError("more bytes came than the announced length")
+    return b"".join(parts)
+
+
+def _unpacked(sent: bytes, encoding: str, max_bytes: int) -> bytes:
+    """The body without the compression of its transport."""
+    if not sent or encoding.strip().lower() in ("", "identity"):
+        return sent
+    if encoding.strip().lower() not in ("gzip", "x-gzip"):
+        raise WebError(f"its encoding {encoding[:40]!r} was not asked for", is_worth_another=False)
+    return unpack_gzip(sent, max_bytes)
+
+
+def unpack_gzip(packed: bytes, max_bytes: int) -> bytes:
+    """Unpack gzip of one member or several, which has to be whole.
+
+    Raises:
+        WebError: It is damaged, ends too early, or is larger than allowed.
+    """
+    parts: list[bytes] = []
+    room = max_bytes
+    while packed:
+        reader = zlib.decompressobj(wbits=31)
+        try:
+            part = reader.decompress(packed, room + 1)
+        except zlib.error as error:
+            raise WebError("its gzip is damaged") from error
+        room -= len(part)
+        if room < 0:
+            raise WebError(f"unpacked it is larger than {max_bytes:,} bytes", False)
+        if not reader.eof:
+            raise WebError("its gzip is cut off")
+        parts.append(part)
+        # servers pad with zeros; anything else has to be another member
+        packed = reader.unused_data.lstrip(b"\0")
+    return b"".join(parts)
+
+
+def _told(error: Exception) -> WebError:
+    """An error of the libraries in a few words."""
+    text = str(error)
+    if isinstance(error, LocationParseError):
+        return WebError("its address cannot be read", is_worth_another=False)
+    if isinstance(error, SSLError) and "CERTIFICATE" in text.upper():
+        return WebError("its certificate is not valid", is_worth_another=False)
+    for mark, reason in _REASONS.items():
+        if mark in text or mark in type(error).__name__:
+            return WebError(reason)
+    return WebError(f"the exchange failed ({type(error).__name__})")
+
+
+_REASONS = {
+    "IncompleteRead": "it ended before the announced length",
+    "InvalidChunkLength": "its chunks are damaged",
+    "InvalidChunk": "its chunks are damaged",
+    "ReadTimeout": "no byte came for too long",
+    "timed out": "it did not answer in time",
+    "Timeout": "it did not answer in time",
+    "Connection refused": "the connection was refused",
+    "NewConnection": "no connection could be opened",
+    "RemoteDisconnected": "the connection was closed without an answer",
+    "Connection aborted": "the connection was closed without an answer",
+    "reset": "the connection was cut off",
+    "BadStatusLine": "the answer is not HTTP",
+}
