@@ -82,6 +82,9 @@ def serving(shop: Shop) -> Iterator[Shop]:
         server.server_close()
 
 
+_BOMB = gzip.compress(b"0" * (24 << 20), 1)
+
+
 class _Handler(BaseHTTPRequestHandler):
     plan: Shop
     protocol_version = "HTTP/1.1"
@@ -188,5 +191,4 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(302, b"", "Location: http://169.254.169.254/latest/meta-data/")
 
     def _larger(self, body: bytes) -> None:
-        packed = gzip.compress(b"0" * (24 << 20), 1)
-        self._answer(200, packed, "Content-Encoding: gzip")
+        self._answer(200, _BOMB, "Content-Encoding: gzip")

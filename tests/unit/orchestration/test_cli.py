@@ -20,7 +20,7 @@ from tests.unit.orchestration.conftest import Publish
 
 VERBS = {"ask", 
     "run", "plan", "sql", "explain", "versions", "rollback", "diff",
-    "quarantine", "matches", "sources", "doctor", "ui", "report",
+    "quarantine", "matches", "sources", "doctor", "reparse", "ui", "report",
 }  # fmt: skip
 
 
