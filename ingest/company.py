@@ -57,12 +57,15 @@ _FILE_KEYS = (
     "sheet", "records", "package", "currencies", "start",
 )  # fmt: skip
 PAGE_COLUMNS = {
-    name: name
-    for name in (
-        "observed_at", "competitor", "market", "price", "currency", "gtin", "mpn", "title", "brand",
-        "url", "seller", "list_price", "price_kind", "tax_included", "availability",
-        "pack_quantity", "pack_unit", "evidence_sha256",
-    )
+    **{
+        name: name
+        for name in (
+            "observed_at", "competitor", "market", "price", "currency", "gtin", "mpn", "title",
+            "brand", "url", "seller", "list_price", "price_kind", "tax_included", "availability",
+            "pack_quantity", "pack_unit", "evidence_sha256", "method",
+        )
+    },
+    "suspicion": "case when suspicious then coalesce(reason, 'the page is not sure') end",
 }  # fmt: skip
 """The columns of competitor_prices that a product page fills by itself."""
 

@@ -476,7 +476,8 @@ class Parser:
     ) -> Seen:
         found = [Decimal(text) for text in re.findall(r"EUR ([\d.]+)", body.decode())]
         before = found[1] if len(found) > 1 and self.PARSER_VERSION == "2" else None
-        return Seen(next(iter(found), None), before, False, None if found else "a block page")
+        reason = "two prices" if b"doubt" in body else None if found else "a block page"
+        return Seen(next(iter(found), None), before, b"doubt" in body, reason)
 
 
 @pytest.fixture
@@ -496,7 +497,7 @@ def loaded(reader: Reader) -> list[tuple[Any, ...]]:
     load.load_source(connection, source, reader.company, reader.home, "run-1")
     return connection.execute(
         "select url, competitor, market, price::varchar, currency, list_price::varchar, price_kind,"
-        " tax_included, availability, evidence_sha256, observed_at from raw.competitor_prices"
+        " tax_included, availability, evidence_sha256, suspicion, method from raw.competitor_prices"
         " where _superseded_by is null order by observed_at"
     ).fetchall()
 
@@ -505,7 +506,7 @@ def test_pages_reach_the_warehouse_and_can_be_parsed_again(
     shop: Shop, reader: Reader, parser: Parser
 ) -> None:
     shop.sells("/p/1", "9.50 instead of EUR 12.00")
-    shop.sells("/p/2", "3.25")
+    shop.sells("/p/2", "3.25 in doubt")
     shop.answers["/blocked"] = (200, HTML, b"<html>are you a robot?</html>")
     host = shop.url.removeprefix("http://")
     known = {host: {"competitor": "Rival", "market": "AT", "tax_included": True}}
@@ -518,6 +519,7 @@ def test_pages_reach_the_warehouse_and_can_be_parsed_again(
         (urls[0], "Rival", "AT", "9.5000", "EUR", None, "regular", True, "in_stock"),
         (urls[1], "Rival", "AT", "3.2500", "EUR", None, "regular", True, "in_stock"),
     ]
+    assert [row[10:] for row in first] == [(None, "selector"), ("two prices", "selector")]
     evidence = {page.sha256: page for page in reader.pages()}
     assert {row[9] for row in first} < set(evidence)
     assert observations.unpriced(source, reader.home) == {"a block page": 1}

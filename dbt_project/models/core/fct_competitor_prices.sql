@@ -100,7 +100,8 @@ final as (
             converted.shipping_price * converted.fx_rate / converted.pack_coefficient
             as decimal(18, 4)
         ) as shipping_price_home,
-        coalesce(
+        converted.suspicion is not null
+        or coalesce(
             {{ far_from('converted.exact_price_home', 'offer_medians') }}
             or {{ far_from('converted.exact_price_home', 'product_medians') }},
             false

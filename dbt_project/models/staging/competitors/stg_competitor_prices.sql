@@ -42,6 +42,7 @@ final as (
         promotion_text,
         pack_unit,
         evidence_sha256,
+        suspicion,
 
         ---------- numerics
         price,
