@@ -429,7 +429,8 @@ class _Host:
                 if answer.status not in _LATER or attempt == attempts:
                     return answer
                 wait = _asked_to_wait(answer)
-            self._pause(max(wait, self._delay * 2**attempt))
+            backoff = min(self._delay * 2**attempt, max(self._delay, _LONGEST_WAIT_S))
+            self._pause(max(wait, backoff))
         raise AssertionError("the last attempt returns or raises")
 
     def _followed(

@@ -6,6 +6,7 @@ import json
 import re
 import socket
 import ssl
+import subprocess
 import sys
 import threading
 import time
@@ -249,6 +250,46 @@ def test_a_stopped_pass_is_gone_on_with(shop: Shop, reader: Reader) -> None:
     assert shop.paths() == ["/p/3", "/p/4", "/p/5"]
     assert len({page.url for page in reader.pages()}) == len(reader.pages()) == 6
     assert len(reader.log.passes()) == 1 and len(reader.log.parts()) == 2
+
+
+def test_a_killed_process_loses_no_page(shop: Shop, reader: Reader) -> None:
+    for number in range(12):
+        shop.sells(f"/p/{number}")
+    reader.wants(urls=[f"{shop.url}/p/{number}" for number in range(12)], delay=0.05)
+    script = (
+        "import sys; from pathlib import Path; from ingest import crawl\n"
+        "from ingest.company import load_company; from ingest.home import Home\n"
+        "company = load_company(Path(sys.argv[1]))\n"
+        "crawl.capture(company.sources[0], company, Home(Path(sys.argv[2])))"
+    )
+    files = [str(reader.folder / "company.yml"), str(reader.home.root)]
+    process = subprocess.Popen([sys.executable, "-c", script, *files])
+    try:
+        deadline = time.monotonic() + 20
+        while len(shop.paths()) < 5 and time.monotonic() < deadline:
+            time.sleep(0.005)
+    finally:
+        process.kill()
+        process.wait()
+    landed = {page.url for page in reader.pages()}
+    assert 3 <= len(landed) < 12
+
+    shop.asked.clear()
+    reader.wants(urls=[f"{shop.url}/p/{number}" for number in range(12)]).capture()
+    assert not {shop.url + path for path in shop.paths()} & landed, "nothing is read twice"
+    assert len({page.url for page in reader.pages()}) == len(reader.pages()) == 12
+    assert all(reader.log.load(page) for page in reader.pages())
+
+
+def test_a_slow_host_is_asked_again_after_its_own_pause(
+    shop: Shop, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(crawl._Host, "_pause", lambda _, seconds: pauses.append(seconds))
+    shop.answers["/p/1"] = (503, {}, b"")
+    reader.wants(urls=[f"{shop.url}/p/1"], delay=100, attempts=3).capture()
+    assert reader.outcomes()["/p/1"] == ("failed", "status 503")
+    assert max(pauses) == 120, "not so long that it ends the reading"
 
 
 def test_a_failed_page_is_asked_for_again_by_a_later_run(
