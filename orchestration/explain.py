@@ -139,6 +139,7 @@ class Explainer:
         self._file = versions.resolve(home)
         self._lineage = lineage()
         self._models: Mapping[str, Model] = {}
+        self._computed: tuple[str, dict[str, dict[str, Any]]] = ("", {})
 
     @contextmanager
     def opened(self) -> Iterator["Explainer"]:
@@ -229,7 +230,7 @@ class Explainer:
             if place:
                 self._clear(taken)
             taken = self._take(table, conditions)
-            recomputed = self._run(table, taken, key, column)
+            recomputed = self._run(table, taken, key, conditions).get(column)
             if same(value, recomputed):
                 return recomputed, True, self._with_rows(taken)
         return recomputed, False, self._with_rows(taken)
@@ -251,7 +252,19 @@ class Explainer:
             self._connection.execute("use memory")
         return taken
 
-    def _run(self, table: str, taken: Sequence[str], key: Mapping[str, Any], column: str) -> Any:
+    def _run(
+        self, table: str, taken: Sequence[str], key: Mapping[str, Any], conditions: Any
+    ) -> dict[str, Any]:
+        """Return the row computed again; its columns with the same conditions share the work."""
+        cell, asked = repr((table, sorted(key.items()))), repr(sorted(conditions.items()))
+        if self._computed[0] != cell:
+            self._computed = (cell, {})
+        rows = self._computed[1]
+        if asked not in rows:
+            rows[asked] = self._replayed(table, taken, key)
+        return rows[asked]
+
+    def _replayed(self, table: str, taken: Sequence[str], key: Mapping[str, Any]) -> dict[str, Any]:
         for name in taken:
             self._connection.execute(f"create schema if not exists {name.partition('.')[0]}")
             self._connection.execute(f"create view {name} as select * from temp.{_kept(name)}")
@@ -259,12 +272,10 @@ class Explainer:
         try:
             replay.compute(table, taken)
             condition = " and ".join(f'"{name}" is not distinct from ?' for name in key)
-            found = self._connection.execute(
-                f'select "{column}" from {table} where {condition}', list(key.values())
-            ).fetchall()
+            found = self._rows(f"select * from {table} where {condition}", list(key.values()))
         finally:
             replay.forget(taken)
-        return found[0][0] if found else None
+        return found[0] if found else {}
 
     def _with_rows(self, taken: Sequence[str]) -> list[str]:
         return [name for name in taken if self._count(name)]

@@ -208,7 +208,7 @@ curves as (
         measured.product_id,
         measured.launch_week,
         count(*) as earlier_launches,
-        avg(earlier.units_to_date) as curve_units_to_date
+        {{ exact_avg('earlier.units_to_date') }} as curve_units_to_date
     from measured
     inner join measured as earlier
         on measured.launch_week = earlier.launch_week
@@ -221,7 +221,7 @@ prices as (
 
     select
         launches.product_id,
-        avg(positions.price_index) as launch_price_index
+        {{ exact_avg('positions.price_index') }} as launch_price_index
     from launches
     inner join positions
         on launches.product_id = positions.product_id

@@ -11,9 +11,14 @@ reviews as (
 everything as (
 
     select
-        avg(cast(stars as double)) as stars_mean,
-        coalesce(var_pop(cast(stars as double)), 0) as stars_variance
-    from reviews
+        stars_mean,
+        greatest(stars_squared_mean - stars_mean * stars_mean, 0) as stars_variance
+    from (
+        select
+            {{ exact_avg('stars') }} as stars_mean,
+            {{ exact_avg('stars * stars') }} as stars_squared_mean
+        from reviews
+    ) as moments
 
 ),
 
