@@ -8,6 +8,9 @@ from orchestration.cli.place import Place, as_json, at_place
 from orchestration.cli.reading import FORMATS, answer
 from orchestration.cli.show import print_json, print_table
 
+# of a drawn answer; the other forms are exact
+_DECIMALS = 2
+
 
 @click.command("ask")
 @click.argument("question", required=False)
@@ -27,11 +30,17 @@ def ask(
     """Ask a question of the published warehouse; without a name, list what can be asked.
 
     ARGUMENTS are values in the order of the parameters, or `name=value`; `null` stands for all.
+    A table is rounded to be read; csv, json and parquet are exact.
     """
     from orchestration.questions import query, questions
 
     if question is not None:
-        answer(place, query(question, arguments), "json" if as_json else form, output)
+        sql = query(question, arguments)
+        shape = "json" if as_json else form
+        if shape == "table" and output is None:
+            one = questions()[question]
+            click.echo(f"{one.asks}\n{one.answer}")
+        answer(place, sql, shape, output, _DECIMALS)
         return
     known = list(questions().values())
     if as_json:

@@ -12,6 +12,7 @@ import click
 import duckdb
 
 from ingest.errors import TradewindError
+from ingest.sql import quoted
 from orchestration import versions as published
 from orchestration.candidate import lock_down
 from orchestration.cli.place import Place, as_json, at_place
@@ -56,8 +57,17 @@ def sql(place: Place, query: str, form: str, output: Path | None) -> None:
     answer(place, query, form, output)
 
 
-def answer(place: Place, query: str, form: str, output: Path | None) -> None:
+def answer(
+    place: Place, query: str, form: str, output: Path | None, decimals: int | None = None
+) -> None:
     """Print, or write to a file, what a query over the published warehouse gives.
+
+    Args:
+        place: Whose warehouse.
+        query: DuckDB SQL.
+        form: One of `FORMATS`.
+        output: The file to write to; None prints.
+        decimals: Round numbers in a drawn table to so many; None, and the other forms, do not.
 
     Raises:
         QueryRefused: DuckDB does not accept it.
@@ -69,7 +79,7 @@ def answer(place: Place, query: str, form: str, output: Path | None) -> None:
     try:
         lock_down(connection, [target] if target is not None and form == "parquet" else [])
         with _explained(query):
-            _answer(connection, query, form, target)
+            _answer(connection, query, form, target, decimals)
     finally:
         connection.close()
 
@@ -88,7 +98,11 @@ def _explained(query: str) -> Iterator[None]:
 
 
 def _answer(
-    connection: duckdb.DuckDBPyConnection, query: str, form: str, target: Path | None
+    connection: duckdb.DuckDBPyConnection,
+    query: str,
+    form: str,
+    target: Path | None,
+    decimals: int | None,
 ) -> None:
     if form == "parquet":
         relation = connection.sql(query)
@@ -97,7 +111,7 @@ def _answer(
         return
     with _opened(target) as stream:
         if form == "table":
-            _write_table(connection, query, stream)
+            _write_table(connection, query, stream, decimals)
         else:
             cursor = connection.execute(query)
             columns = [column[0] for column in cursor.description or []]
@@ -115,16 +129,31 @@ def _opened(target: Path | None) -> Iterator[IO[str]]:
         yield stream
 
 
-def _write_table(connection: duckdb.DuckDBPyConnection, query: str, stream: IO[str]) -> None:
+def _write_table(
+    connection: duckdb.DuckDBPyConnection, query: str, stream: IO[str], decimals: int | None
+) -> None:
     """Draw at most 200 rows, as DuckDB does; the whole width where no terminal limits it."""
     relation = connection.sql(query)
     if relation is None:
         return
+    if decimals is not None:
+        relation = relation.project(_rounded(relation, decimals))
     with redirect_stdout(stream):
         if stream.isatty():
             relation.show(max_rows=_SHOWN_ROWS)
         else:
             relation.show(max_rows=_SHOWN_ROWS, max_width=10_000, max_col_width=200)
+
+
+def _rounded(relation: duckdb.DuckDBPyRelation, decimals: int) -> str:
+    """SQL of all columns of a relation, those with fractions rounded."""
+    kinds = zip(relation.columns, (str(kind) for kind in relation.types), strict=True)
+    return ", ".join(
+        f"round({quoted(name)}, {decimals}) as {quoted(name)}"
+        if kind in ("DOUBLE", "FLOAT") or kind.startswith("DECIMAL")
+        else quoted(name)
+        for name, kind in kinds
+    )
 
 
 def _write_csv(columns: list[str], rows: Iterator[tuple[Any, ...]], stream: IO[str]) -> None:

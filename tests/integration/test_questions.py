@@ -1,6 +1,7 @@
 """Every question of the schema `ask` is answered from the published demo, as documented."""
 
 import json
+import re
 from decimal import Decimal
 
 import pytest
@@ -73,6 +74,11 @@ def test_the_command_line_lists_and_asks(demo_warehouse: Published) -> None:
     asked = tradewind("ask", "who_leads", "DE", "firms=1", "--json", *place)
     assert asked.returncode == 0, asked.stderr
     assert {row["rank_by_value"] for row in json.loads(asked.stdout)} == {1}
+    drawn = tradewind("ask", "market_share", "DE", *place)
+    assert drawn.stdout.startswith(questions()["market_share"].asks)
+    assert not re.search(r"\d\.\d{3}", drawn.stdout), "a table is rounded to be read"
+    exact = tradewind("ask", "market_share", "DE", "--format", "csv", *place)
+    assert re.search(r"\d\.\d{6}", exact.stdout)
     wrong = tradewind("ask", "who_lead", *place)
     assert wrong.returncode == 2
     assert "who_leads" in wrong.stderr
