@@ -1,0 +1,124 @@
+"""Which of several fits to use: the one that had most to say of a period it had not seen."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import norm
+
+from analytics.customer_value.cells import Floats, HeldOut
+from analytics.customer_value.fitting import Fit, model_named
+from analytics.customer_value.forecast import Histories, ahead, alive
+
+
+@dataclass(frozen=True)
+class Score:
+    """How a fit did. What was held out is nan without a held-out period or an identified fit.
+
+    Attributes:
+        log_likelihood: Of what it was fitted on.
+        held_out_log_likelihood: Of the numbers of held-out occasions, given the histories.
+        expected, actual: Occasions in the held-out period, over all customers.
+        mean_absolute_error, rmse: Of a customer's expected against his actual occasions.
+    """
+
+    model: str
+    is_identified: bool
+    reason: str | None
+    log_likelihood: float
+    held_out_log_likelihood: float
+    expected: float
+    actual: float
+    mean_absolute_error: float
+    rmse: float
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The model to use, None where no fit is identified; why; and a score a fit."""
+
+    chosen: str | None
+    why: str
+    table: tuple[Score, ...]
+
+
+def compare(fits: Sequence[Fit], held_out: HeldOut | None = None) -> Choice:
+    """Choose the identified fit with the highest log-likelihood of the held-out period.
+
+    The log-likelihood is a proper score: no fit can gain by saying anything but what it holds to
+    be likely, and it judges the whole distribution, not the mean alone. Without a held-out period
+    the log-likelihood in the sample decides; the models have as many parameters each.
+    """
+    logs = [_log_chances(fit, held_out) for fit in fits]
+    table = tuple(_score(fit, log, held_out) for fit, log in zip(fits, logs, strict=True))
+    those = [n for n, fit in enumerate(fits) if fit.is_identified]
+    if not those:
+        return Choice(None, "no model is identified", table)
+
+    def score(n: int) -> float:
+        return table[n].held_out_log_likelihood if held_out else table[n].log_likelihood
+
+    those.sort(key=score, reverse=True)
+    what = "of the held-out period" if held_out else "in the sample, no period being held out"
+    why = f"highest log-likelihood {what} ({score(those[0]):.1f})"
+    if len(those) == 1:
+        return Choice(fits[those[0]].model, "the only identified model", table)
+    lead = score(those[0]) - score(those[1])
+    why += f", {lead:.1f} above {fits[those[1]].model}"
+    if held_out:
+        why += _certainty(logs[those[0]] - logs[those[1]], held_out.cells.count)
+    return Choice(fits[those[0]].model, why, table)
+
+
+def chances(fit: Fit, held_out: HeldOut) -> Floats:
+    """Probability of each cell's number of held-out occasions, given its history.
+
+    Raises:
+        ValueError: The fit is not identified.
+    """
+    if not fit.is_identified:
+        raise ValueError(f"{fit.model} is not identified: {fit.reason}")
+    model, cells = model_named(fit.model), held_out.cells
+    found = np.empty_like(cells.x)
+    for n in np.unique(held_out.occasions):
+        at = held_out.occasions == n
+        found[at] = model.chances(fit.theta, cells.x[at], cells.T[at], held_out.horizon, int(n))
+    there = alive(fit, Histories(cells.x, cells.t_x, cells.T))
+    return there * found + np.where(held_out.occasions == 0, 1 - there, 0.0)
+
+
+def _log_chances(fit: Fit, held_out: HeldOut | None) -> Floats:
+    if held_out is None or not fit.is_identified:
+        return np.array([math.nan])
+    return np.log(np.maximum(chances(fit, held_out), 1e-300))
+
+
+def _score(fit: Fit, log: Floats, held_out: HeldOut | None) -> Score:
+    known = fit.model, fit.is_identified, fit.reason, fit.log_likelihood
+    if held_out is None or not fit.is_identified:
+        return Score(*known, *[math.nan] * 5)
+    cells = held_out.cells
+    those = Histories(cells.x, cells.t_x, cells.T)
+    expected = alive(fit, those) * ahead(fit, those, held_out.horizon)
+    error = expected - held_out.occasions
+    return Score(
+        *known,
+        held_out_log_likelihood=float(cells.count @ log),
+        expected=float(cells.count @ expected),
+        actual=float(cells.count @ held_out.occasions),
+        mean_absolute_error=float(cells.count @ np.abs(error)) / cells.customers,
+        rmse=math.sqrt(float(cells.count @ error**2) / cells.customers),
+    )
+
+
+def _certainty(lead: Floats, count: Floats) -> str:
+    """Whether the lead is more than chance: its mean against its spread over customers."""
+    customers = float(count.sum())
+    mean = float(count @ lead) / customers
+    spread = math.sqrt(float(count @ (lead - mean) ** 2) / customers)
+    if not spread:
+        return ", which is nothing between them"
+    z = mean * math.sqrt(customers) / spread
+    told = "more than chance" if z > norm.ppf(0.95) else "which chance could do"
+    return f" ({told}: {z:.1f} standard errors)"

@@ -1,0 +1,77 @@
+"""Maximisation of a smooth function of a few parameters within bounds, by damped Newton steps."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.customer_value.cells import Floats
+
+Objective = Callable[[Floats], tuple[float, Floats, Floats]]
+"""A point to the value there, its gradient (n,) and Hessian (n, n)."""
+
+_STEPS = 200
+_LONGEST = 2.0
+_GAIN = 1e-9
+"""A step that promises less than this (in units of the logarithm of a likelihood) is the last."""
+
+
+@dataclass(frozen=True)
+class Maximum:
+    """Where the search ended.
+
+    Attributes:
+        at: The point; value, gradient and hessian are those there.
+        at_bound: Which parameters lie on a bound and would go further.
+        converged: Whether no further step promised to gain anything.
+    """
+
+    at: Floats
+    value: float
+    gradient: Floats
+    hessian: Floats
+    at_bound: NDArray[np.bool_]
+    converged: bool
+
+
+def maximise(objective: Objective, start: Floats, low: float, high: float) -> Maximum:
+    """Climb from `start`, every coordinate within [low, high].
+
+    Steps are Newton's where the function is concave; along directions in which it is not, they
+    follow the gradient. None is longer than 2 in any coordinate, and a step that does not gain is
+    halved.
+    """
+    at = np.clip(start, low, high)
+    value, gradient, hessian = objective(at)
+    for _ in range(_STEPS):
+        bound = ((at <= low) & (gradient < 0)) | ((at >= high) & (gradient > 0))
+        step = np.zeros_like(at)
+        step[~bound] = _step(gradient[~bound], hessian[np.ix_(~bound, ~bound)])
+        if step @ gradient < 2 * _GAIN:
+            return Maximum(at, value, gradient, hessian, bound, True)
+        step *= min(1.0, _LONGEST / np.abs(step).max())
+        found = _search(objective, at, step, value, (low, high))
+        if found is None:
+            # what is left to gain is below what sums of this size can show
+            converged = bool(step @ gradient < 1e-10 * max(1.0, abs(value)))
+            return Maximum(at, value, gradient, hessian, bound, converged)
+        at, (value, gradient, hessian) = found
+    return Maximum(at, value, gradient, hessian, bound, False)
+
+
+def _step(gradient: Floats, hessian: Floats) -> Floats:
+    curvature, axes = np.linalg.eigh(-hessian)
+    floor = 1e-10 * max(1e-300, float(np.abs(curvature).max(initial=0)))
+    return np.asarray(axes @ ((axes.T @ gradient) / np.maximum(np.abs(curvature), floor)))
+
+
+def _search(
+    objective: Objective, at: Floats, step: Floats, value: float, bounds: tuple[float, float]
+) -> tuple[Floats, tuple[float, Floats, Floats]] | None:
+    for halvings in range(30):
+        there = np.clip(at + step * 0.5**halvings, *bounds)
+        found = objective(there)
+        if np.isfinite(found[0]) and found[0] > value:
+            return there, found
+    return None
