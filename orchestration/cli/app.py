@@ -101,9 +101,9 @@ def main() -> None:
 
 
 def _register() -> None:
-    from orchestration.cli import asking, matches, quarantine, reading, running, sources
+    from orchestration.cli import asking, matches, parsing, quarantine, reading, running, sources
 
-    for module in (running, reading, asking, quarantine, sources, matches):
+    for module in (running, reading, asking, quarantine, sources, matches, parsing):
         for command in module.COMMANDS:
             main.add_command(command)
 

@@ -1,0 +1,88 @@
+"""Pages that are no product page at all: walls, captchas, and pages that say there is nothing."""
+
+# ruff: noqa: RUF001 - words of many languages
+
+import re
+
+from ingest.pages.document import Document, squeeze
+
+_BLOCK = re.compile(
+    r"are you a (?:human|robot)|not a robot|robot check"
+    r"|verify (?:that )?you(?:'re| are) (?:a )?human"
+    r"|access (?:to this page )?(?:has been )?denied|access denied|request (?:was )?blocked"
+    r"|attention required!? *\| *cloudflare|checking your browser|just a moment\.\.\."
+    r"|enter the characters you see|unusual traffic|pardon our interruption|security check"
+    r"|please enable (?:js|javascript|cookies) and (?:disable|reload|refresh)|you have been blocked"
+    r"|automated access|bot detection|ddos protection|too many requests"
+    r"|why have i been blocked|incapsula incident|reference #\d+\.[0-9a-f]+|human verification"
+    r"|bist du ein mensch|vous êtes un robot|ich bin kein roboter|no soy un robot"
+    r"|non sono un robot",
+    re.IGNORECASE,
+)
+_CAPTCHA = re.compile(
+    r"g-recaptcha|h-captcha|px-captcha|cf-challenge|cf_chl_|captcha-delivery\.com|/captcha/"
+    r"|validateCaptcha|_Incapsula_Resource|perimeterx|datadome|challenge-platform",
+    re.IGNORECASE,
+)
+_GONE = re.compile(
+    r"\b404\b|page (?:was |could )?not (?:be )?found|page (?:you requested )?(?:does not|doesn't)"
+    r" exist|not found|no longer exists|can(?:'|no)t find (?:that|the|this) page|product not found"
+    r"|product (?:is )?no longer (?:exists|listed)|seite (?:wurde )?nicht gefunden|nicht gefunden"
+    r"|page introuvable|introuvable|pagina non trovata|página no encontrada|no encontrad[ao]"
+    r"|página não encontrada|pagina niet gevonden|niet gevonden|sidan (?:kunde inte hittas|hittades"
+    r" inte)|siden (?:blev|ble|findes) ikke|strona nie (?:istnieje|została znaleziona)"
+    r"|stránka (?:nebyla nalezena|nenalezena|sa nenašla|neexistuje)|страница не найдена"
+    r"|товар не найден|sayfa bulunamadı|az oldal nem található|ページが見つかりません|页面不存在",
+    re.IGNORECASE,
+)
+_CONSENT = re.compile(
+    r"before you continue|accept (?:all )?cookies to continue|we value your privacy"
+    r"|cookie consent|consent to (?:the use of )?cookies|bevor sie (?:fortfahren|weitergehen)"
+    r"|avant de continuer|prima di continuare|antes de continuar|datenschutz-?einstellungen"
+    r"|consent (?:wall|required)|your privacy (?:choices|matters)|age verification|verify your age"
+    r"|are you (?:over|at least) 1[68]",
+    re.IGNORECASE,
+)
+_SMALL = 1500
+_TINY = 4000
+
+
+def visible_text(document: Document) -> str:
+    """The text of the page's body without its scripts."""
+    body = document.root.find("body")
+    parts: list[str] = []
+    for element in (document.root if body is None else body).iter("*"):
+        if element.tag not in ("script", "style", "noscript", "template") and element.text:
+            parts.append(element.text)
+        if element.tail:
+            parts.append(element.tail)
+    return squeeze(" ".join(parts))
+
+
+def wall(document: Document, has_product: bool) -> tuple[str, str] | None:
+    """State and reason of a page that shows no product; None for any other.
+
+    Args:
+        document: The page.
+        has_product: Whether some reader found a product with a price.
+    """
+    words = visible_text(document)
+    heads = f"{document.title} {' '.join(_headings(document))}"
+    is_small = len(words) < _SMALL
+    if _BLOCK.search(heads) or (is_small and _BLOCK.search(words)):
+        return ("unknown", "the page asks whether a robot reads it") if not has_product else None
+    if has_product:
+        return None
+    if len(words) < _TINY and _CAPTCHA.search(document.text):
+        return "unknown", "the page is a captcha"
+    if _GONE.search(heads) or (is_small and _GONE.search(words)):
+        return "not_found", "the page says that there is no such page"
+    if _CONSENT.search(heads) or (is_small and _CONSENT.search(words)):
+        return "unknown", "the page asks for consent first"
+    if not words:
+        return "unknown", "the page is empty without its scripts"
+    return None
+
+
+def _headings(document: Document) -> list[str]:
+    return [squeeze(h.text_content())[:200] for h in document.root.iter("h1", "h2")][:4]
