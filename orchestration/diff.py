@@ -4,6 +4,8 @@ Belongs here: comparing two warehouses. How it is shown belongs in the command l
 """
 
 from dataclasses import asdict, dataclass
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import duckdb
@@ -114,6 +116,18 @@ order by source, path, delivery_id
 """
 
 
+# later publications of figures that version a does not know yet
+_RESTATEMENTS = """
+select
+    market, category, period, period_start, edition_before, edition, published_on,
+    market_value_before_home, market_value_home, market_units_before, market_units,
+    value_share_before_pct, value_share_pct
+from marts.mart_market_restatements__market_category_period
+where publication > 1
+order by published_on desc nulls last, market, category, period, period_start, publication
+"""
+
+
 @dataclass(frozen=True)
 class Movement:
     """One figure in both versions. None where a version does not have it; percent of ``before``."""
@@ -164,15 +178,35 @@ class DeliveryChange:
 
 
 @dataclass(frozen=True)
+class Restatement:
+    """A figure of a market that its publisher gave anew; values in the reporting currency."""
+
+    market: str
+    category: str
+    period: str
+    period_start: date
+    edition_before: str | None
+    edition: str | None
+    published_on: date | None
+    value_before_home: Decimal | None
+    value_home: Decimal | None
+    units_before: Decimal | None
+    units: Decimal | None
+    share_before_pct: float | None
+    share_pct: float | None
+
+
+@dataclass(frozen=True)
 class Difference:
     """From version ``a`` to ``b``: headline figures that moved, the figures of single markets
-    behind them, and the deliveries that moved them."""
+    behind them, the market figures restated since ``a``, and the deliveries that moved them."""
 
     a: str
     b: str
     currency: str
     headline: list[HeadlineMove]
     movements: list[Movement]
+    restatements: list[Restatement]
     deliveries: list[DeliveryChange]
 
     def as_dict(self) -> dict[str, Any]:
@@ -206,6 +240,7 @@ def diff(home: Home, a: str | None = None, b: str | None = None) -> Difference:
             currency=_currency(connection),
             headline=_headline(connection, deliveries),
             movements=_movements(connection),
+            restatements=_restatements(connection),
             deliveries=deliveries,
         )
 
@@ -274,6 +309,13 @@ def _movements(connection: duckdb.DuckDBPyConnection) -> list[Movement]:
             if before.get(key) != after.get(key)
         ]
     return found
+
+
+def _restatements(connection: duckdb.DuckDBPyConnection) -> list[Restatement]:
+    # our share of a figure that a knows may have moved since; what is new is the publication
+    known = {row[:7] for row in _rows(connection, "a", _RESTATEMENTS)}
+    rows = _rows(connection, "b", _RESTATEMENTS)
+    return [Restatement(*row) for row in rows if row[:7] not in known]
 
 
 def _movement(

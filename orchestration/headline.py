@@ -71,6 +71,12 @@ inner join newest
 group by newest.period, newest.period_start
 """
 
+# figures of markets that stand in place of an earlier edition's
+_RESTATED = """
+select count(*) from marts.mart_market_restatements__market_category_period
+where is_current and publication > 1
+"""
+
 # 100 x our basket over the rivals' median basket, at each product's last price in 30 days,
 # weighted by our units of twelve months; 103 = we are 3 % dearer
 _BASKET = """
@@ -182,7 +188,9 @@ def _share(connection: duckdb.DuckDBPyConnection) -> Figure:
     period, start, share, coverage, own_coverage, markets, low, high = row
     covered = min(coverage or 0, own_coverage or 0)
     interval = "" if low is None or high is None else f"{low:.1f} to {high:.1f} %, "
-    note = f"{interval}coverage {covered:.0f} %, {_counted(markets, 'market')}"
+    restated = sum(count for (count,) in _all(connection, _RESTATED))
+    since = f", {_counted(restated, 'market figure')} restated so far" if restated else ""
+    note = f"{interval}coverage {covered:.0f} %, {_counted(markets, 'market')}{since}"
     return Figure("value_share", "Value share", float(share), "%", f"{period} from {start}", note)
 
 

@@ -233,7 +233,7 @@ def diff(place: Place, a: str | None, b: str | None, as_json: bool) -> None:
 
 def _show_difference(found: "Difference") -> None:
     click.echo(f"From version {found.a} to {found.b}")
-    if not found.headline and not found.movements and not found.deliveries:
+    if not any((found.headline, found.movements, found.restatements, found.deliveries)):
         click.echo("Nothing moved: the same deliveries, the same figures.")
         return
     _show_headline_moves(found)
@@ -253,6 +253,7 @@ def _show_difference(found: "Difference") -> None:
         for move in found.movements
     ]
     print_table("By market", columns, rows)
+    _show_restatements(found)
     columns = [
         "source",
         "change",
@@ -275,6 +276,32 @@ def _show_difference(found: "Difference") -> None:
         for each in found.deliveries
     ]
     print_table("Deliveries that differ", columns, changes)
+
+
+def _show_restatements(found: "Difference") -> None:
+    if not found.restatements:
+        return
+    rows = [
+        (
+            each.market,
+            each.category,
+            f"{each.period} from {each.period_start}",
+            f"{each.edition_before} -> {each.edition}",
+            each.published_on,
+            *(
+                None if value is None else round(value, 2)
+                for value in (
+                    *(each.value_before_home, each.value_home, each.units_before, each.units),
+                    *(each.share_before_pct, each.share_pct),
+                )
+            ),
+        )
+        for each in found.restatements
+    ]
+    value = f"value {found.currency}"
+    columns = ["market", "of", "period", "edition", "published", f"{value} before", value]
+    columns += ["units before", "units", "our share % before", "our share %"]
+    print_table("Market figures restated", columns, rows)
 
 
 def _show_headline_moves(found: "Difference") -> None:

@@ -42,7 +42,7 @@ _KEYS = frozenset(
     {"period_start", "period", "order_month", "price_date", "market", "category", "firm"}
     | {"product_id", "customer_id", "compared_with", "week_start", "competitor"}
     | {"offer_id", "changed_on", "seller", "violation", "started_on"}
-    | {"measure"}
+    | {"measure", "publication"}
     | {"review_month", "theme", "month_start", "brand", "price_tier", "launch_week"}
 )
 _LARGEST_TOTAL = 1e15

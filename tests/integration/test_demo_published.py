@@ -322,10 +322,14 @@ def test_matches_reach_the_price_index(demo_warehouse: Published) -> None:
     assert {row[0] for row in markets} >= {"GB", "DE", "US", "SE"}
 
 
+# what the demo company's deliveries do not tell: later editions of a figure
+NOT_TOLD = {"mart_market_restatements__market_category_period"}
+
+
 def test_every_mart_has_rows(demo_warehouse: Published) -> None:
     names = demo_warehouse.rows(
         "select table_name from duckdb_tables() where schema_name = 'marts'"
     )
     assert len(names) >= 5
-    for (name,) in names:
+    for name in {name for (name,) in names} - NOT_TOLD:
         assert demo_warehouse.value(f"select count(*) from marts.{name}") > 0, name

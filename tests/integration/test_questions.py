@@ -12,11 +12,14 @@ from orchestration.questions import questions
 from tests.conftest import ROOT, Published, tradewind
 
 pytestmark = pytest.mark.xdist_group("demo")
+# the demo company's market data has one edition; test_restatements asks of several
+NOTHING_TO_TELL = {"what_was_restated"}
 
 
 @pytest.mark.parametrize("name", list(questions()))
 def test_every_question_has_an_answer_on_the_demo(demo_warehouse: Published, name: str) -> None:
-    assert demo_warehouse.rows(questions()[name].example), "the example should show something"
+    rows = demo_warehouse.rows(questions()[name].example)
+    assert rows or name in NOTHING_TO_TELL, "the example should show something"
 
 
 def test_the_page_shows_the_answers_of_the_demo(demo_warehouse: Published) -> None:

@@ -48,7 +48,7 @@ final as (
         delivery_id,
         row_number
     from market_sales
-    where fx_rate is not null or value is null
+    where is_latest_edition and (fx_rate is not null or value is null)
 
 )
 

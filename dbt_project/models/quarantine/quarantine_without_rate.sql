@@ -35,7 +35,7 @@ competitor_prices as (
 market_sales as (
 
     select * from {{ ref('int_market_sales__converted') }}
-    where fx_rate is null and value is not null
+    where fx_rate is null and value is not null and is_latest_edition
 
 ),
 

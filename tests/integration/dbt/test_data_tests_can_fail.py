@@ -59,6 +59,7 @@ FAULTS = {
     "price_volume_mix_of_products": "update {table} set mix_effect_home = mix_effect_home + 0.01",
     "share_change_is_ours": "update {table} set own_growth_pp = own_growth_pp + 1",
     "share_contribution": "update {table} set contribution_pp = contribution_pp + 1",
+    "restatement_is": "update {table} set market_value_change_home = 99",
     "sales_local_amounts": "update {table} set is_multi_currency = true",
     "sales_margin_is_net": "update {table} set margin_home = margin_home + 0.01",
     "sales_net_is_gross": "update {table} set net_amount_local = net_amount_local + 0.01",
@@ -108,6 +109,9 @@ def warehouse(
     small.has("market_sales", *({"firm": firm, "period_start": f"2024-0{month}-01"}
               for firm in (None, "Rival") for month in (1, 2)), period="month", market="GB",
               category="lamps", units=50, value=500, currency="GBP")  # fmt: skip
+    small.has("market_sales", *({"edition": each, "published_on": f"2024-02-0{each}", "value": 500}
+              for each in "12"), period="month", period_start="2024-01-01", market="GB", units=50,
+              category="chairs", currency="GBP")  # fmt: skip
     small.has("promotions", {"promotion_id": "S1", "starts_on": "2024-01-01",
               "ends_on": "2024-01-31"})  # fmt: skip
     small.has("plans", {"plan_version": "B", "period_start": "2024-01-01", "period": "year",

@@ -21,14 +21,15 @@ rates as (
 ),
 
 -- a publisher's later edition of a figure takes the place of all of its earlier ones
-latest_editions as (
+editions as (
 
-    select *
+    select
+        *,
+        dense_rank() over (
+            partition by period_start, period, market, {{ comparable('category') }}, publisher
+            order by published_on desc nulls last, edition desc nulls last
+        ) = 1 as is_latest_edition
     from market_sales
-    qualify dense_rank() over (
-        partition by period_start, period, market, {{ comparable('category') }}, publisher
-        order by published_on desc nulls last, edition desc nulls last
-    ) = 1
 
 ),
 
@@ -42,18 +43,18 @@ own_names as (
 final as (
 
     select
-        latest_editions.*,
-        {{ period_end('latest_editions.period', 'latest_editions.period_start') }} as period_end,
+        editions.*,
+        {{ period_end('editions.period', 'editions.period_start') }} as period_end,
         own_names.own_name is not null as is_own,
         rates.rate_to_home as fx_rate,
         rates.quote_date as fx_rate_date
-    from latest_editions
+    from editions
     left join own_names
-        on {{ comparable('latest_editions.firm') }} = own_names.own_name
+        on {{ comparable('editions.firm') }} = own_names.own_name
     left join rates
-        on latest_editions.currency = rates.currency
-        and latest_editions.period = rates.period
-        and latest_editions.period_start = rates.period_start
+        on editions.currency = rates.currency
+        and editions.period = rates.period
+        and editions.period_start = rates.period_start
 
 )
 

@@ -17,51 +17,9 @@ market_rows as (
 
 ),
 
--- a row without a figure leaves the sum without one: the market would pass for smaller than it is
-levels as (
-
-    select
-        period,
-        period_start,
-        market,
-        category_key,
-        level,
-        min(category) as category,
-        case when count(units) = count(*) then sum(units) end as units,
-        case when count(value_home) = count(*) then sum(value_home) end as value_home,
-        case when count(value_low_home) = count(*) then sum(value_low_home) end as value_low_home,
-        case when count(value_high_home) = count(*) then sum(value_high_home) end
-            as value_high_home
-    from market_rows
-    group by period, period_start, market, category_key, level
-
-),
-
 delivered as (
 
-    select
-        period,
-        period_start,
-        market,
-        category_key,
-        min(category) as category,
-        coalesce(
-            max(case when level = 'whole market' then units end),
-            max(case when level = 'firm' then units end),
-            case when max(case when level = 'firm' then 1 else 0 end) = 0 then max(units) end
-        ) as market_units,
-        coalesce(
-            max(case when level = 'whole market' then value_home end),
-            max(case when level = 'firm' then value_home end),
-            case when max(case when level = 'firm' then 1 else 0 end) = 0 then max(value_home) end
-        ) as market_value_home,
-        -- the bounds belong to the total; those of single firms do not add up to one of the market
-        max(case when level = 'whole market' then value_low_home end) as market_value_low_home,
-        max(case when level = 'whole market' then value_high_home end) as market_value_high_home,
-        max(case when level = 'whole market' then 1 else 0 end) as has_total,
-        max(case when level = 'firm' then 1 else 0 end) as has_firms
-    from levels
-    group by period, period_start, market, category_key
+    {{ market_totals('market_rows') }}
 
 ),
 
@@ -89,11 +47,7 @@ sources as (
         and market_rows.market = delivered.market
         and market_rows.category_key = delivered.category_key
     where
-        market_rows.level = case
-            when delivered.has_total = 1 then 'whole market'
-            when delivered.has_firms = 1 then 'firm'
-            else 'unnamed firm'
-        end
+        market_rows.level = delivered.basis_level
     group by
         market_rows.period,
         market_rows.period_start,

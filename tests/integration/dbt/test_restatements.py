@@ -1,0 +1,110 @@
+"""A market figure that its publisher restates, and a share as it was known at a date."""
+
+import shutil
+from datetime import date
+from typing import Any
+
+import duckdb
+import pytest
+
+from orchestration.cli.reading import _show_difference
+from orchestration.diff import diff
+from orchestration.headline import headline
+from orchestration.questions import create, query
+from tests.integration.small import SmallCompany
+
+pytestmark = pytest.mark.xdist_group("small")
+RESTATED = "marts.mart_market_restatements__market_category_period"
+
+
+def figure(
+    value: float, edition: str | None, published_on: str | None, **more: Any
+) -> dict[str, Any]:
+    return {"value": value, "units": value / 10, "edition": edition,
+            "published_on": published_on, **more}  # fmt: skip
+
+
+SAME = {"period_start": "2024-01-01", "period": "month", "market": "DE", "category": "lamps",
+        "currency": "GBP", "publisher": "Panel"}  # fmt: skip
+
+
+@pytest.fixture
+def restated(small: SmallCompany) -> SmallCompany:
+    """We sell 100 in January. The panel says 1,000 in February, by firms 900 in March, and 1,250 in
+    June; of February it has spoken once."""
+    small.has("products", {"product_id": "L1", "name": "Lamp", "category": "Lamps"})
+    small.has("sales", {"order_id": "1", "ordered_at": "2024-01-05", "currency": "GBP",
+              "market": "DE", "product_id": "L1", "quantity": 1, "unit_price": 100})  # fmt: skip
+    return small.has(
+        "market_sales", figure(1_000, "1", "2024-02-10"),
+        figure(600, "2", "2024-03-10", firm="A"), figure(300, "2", "2024-03-10", firm="B"),
+        figure(1_250, "3", "2024-06-10"),
+        {**figure(70, "2", "2024-03-10"), "period_start": "2024-02-01"}, **SAME,
+    ).has("market_sales", *({**figure(50, None, None), "edition": f"e{n}", "value": 50 + n}
+          for n in (1, 2)), **{**SAME, "category": "chairs", "publisher": None})  # fmt: skip
+
+
+def test_what_each_publication_changed(restated: SmallCompany) -> None:
+    connection = restated.build()
+    rows = connection.execute(
+        f"select category, publication, edition_before, edition, published_on, replaced_on, "
+        f"is_current, market_value_before_home, market_value_home, value_share_before_pct, "
+        f"value_share_pct from {RESTATED} where period = 'month' order by 1 desc, 2"
+    ).fetchall()
+    february, march, june = (date(2024, month, 10) for month in (2, 3, 6))
+    close = [tuple(pytest.approx(x) if isinstance(x, float) else x for x in row) for row in rows]
+    assert close == [
+        ("lamps", 1, None, "1", february, march, False, None, 1_000, None, 10.0),
+        ("lamps", 2, "1", "2", march, june, False, 1_000, 900, 10.0, 100 / 9),
+        ("lamps", 3, "2", "3", june, None, True, 900, 1_250, 100 / 9, 8.0),
+        ("chairs", 1, None, "e1", None, None, False, None, 51, None, 0.0),
+        ("chairs", 2, "e1", "e2", None, None, True, 51, 52, 0.0, 0.0),
+    ]
+    # the last is what all other marts show
+    assert connection.execute(
+        f"select count(*) from {RESTATED} as known "
+        "inner join marts.mart_market_share__market_category_period as shares "
+        "using (period, period_start, market, category) where known.is_current "
+        "and known.market_value_home = shares.market_value_home "
+        "and known.value_share_pct = shares.value_share_pct"
+    ).fetchall() == [(2,)]
+
+
+def test_a_share_as_known_at_a_date(restated: SmallCompany) -> None:
+    """In February we have sold nothing that our data tells: it ends in January."""
+    connection = restated.build()
+    create(connection)
+    known = {"2024-02-09": [], "2024-02-10": [10.0], "2024-03-10": [None, 100 / 9],
+             "2024-06-09": [None, 100 / 9], "2024-06-10": [None, 8.0],
+             "null": [None, 8.0]}  # fmt: skip
+    for known_on, shares in known.items():
+        asked = query("market_share_as_known", ["de", f"known_on={known_on}"])
+        found = connection.execute(
+            f"select value_share_pct from ({asked}) where category = 'lamps'"
+        ).fetchall()
+        assert [share for (share,) in found] == [
+            None if share is None else pytest.approx(share) for share in shares
+        ]
+    assert len(connection.execute(query("what_was_restated", ["DE"])).fetchall()) == 3
+
+
+def test_a_diff_and_the_headline_tell_what_was_restated(
+    restated: SmallCompany, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Against a version from before the figures were published at all, and against itself."""
+    with restated.build() as connection:
+        notes = [figure.note for figure in headline(connection) if figure.key == "value_share"]
+    assert "2 market figures restated so far" in notes[0]
+    (version,) = restated.home.versions.glob("*.duckdb")
+    earlier = version.with_name("20230101T000000000000.duckdb")
+    shutil.copy(version, earlier)
+    with duckdb.connect(str(earlier)) as connection:
+        connection.execute(f"delete from {RESTATED} where publication = 3")
+    found = diff(restated.home, earlier.stem, version.stem)
+    assert [(each.edition_before, each.edition, each.value_before_home, each.value_home)
+            for each in found.restatements] == [("2", "3", 900, 1_250)]  # fmt: skip
+    _show_difference(found)
+    shown = capsys.readouterr().out
+    assert "Market figures restated" in shown
+    assert "2 -> 3" in shown
+    assert not diff(restated.home, version.stem, version.stem).restatements
