@@ -235,8 +235,8 @@ def why_not_identified(names: Sequence[str], found: Maximum) -> str | None:
     if factor.max() > WIDEST_INTERVAL:
         loosest = int(factor.argmax())
         return (
-            f"the likelihood is flat in {names[loosest]}: its 90 % interval would span "
-            f"a factor of {factor[loosest]:.3g}, and {WIDEST_INTERVAL:g} is the most allowed"
+            f"the likelihood is flat in {names[loosest]}: its 90 % interval would span a factor of "
+            f"{min(factor[loosest], 1e9):.3g}, and {WIDEST_INTERVAL:g} is the most allowed"
         )
     return None
 

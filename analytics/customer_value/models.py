@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
+from scipy.linalg import eigh_tridiagonal
 
 from analytics.customer_value.cells import Floats
 
@@ -324,11 +325,11 @@ def beta_nodes(a: Floats, b: Floats, nodes: int = 32) -> tuple[Floats, Floats]:
         beside = beside / (total**2 * (total + 1) * (total - 1))
     # at m = 1 the last factors cancel; written out they may be 0 / 0
     beside[..., 0] = 4 * a * b / ((a + b) ** 2 * (a + b + 1))
-    matrix = np.zeros((*a.shape, nodes, nodes))
-    matrix[..., n, n] = middle
-    matrix[..., m, m - 1] = np.sqrt(beside)
-    values, vectors = np.linalg.eigh(matrix)
-    return np.clip((1 + values) / 2, 0, 1), vectors[..., 0, :] ** 2
+    values, weights = np.empty((2, *a.shape, nodes))
+    for at in np.ndindex(a.shape):
+        values[at], vectors = eigh_tridiagonal(middle[at], np.sqrt(beside[at]))
+        weights[at] = vectors[0] ** 2
+    return np.clip((1 + values) / 2, 0, 1), weights
 
 
 def _purchases(r: float, alpha: float, x: Floats) -> tuple[Floats, Floats, Floats]:

@@ -39,18 +39,17 @@ def maximise(objective: Objective, start: Floats, low: float, high: float) -> Ma
     """Climb from `start`, every coordinate within [low, high].
 
     Steps are Newton's where the function is concave; along directions in which it is not, they
-    follow the gradient. None is longer than 2 in any coordinate, and a step that does not gain is
-    halved.
+    follow the gradient. None is longer than 2 in any coordinate or goes beyond the first bound it
+    meets, and a step that does not gain is halved.
     """
     at = np.clip(start, low, high)
     value, gradient, hessian = objective(at)
     for _ in range(_STEPS):
-        bound = ((at <= low) & (gradient < 0)) | ((at >= high) & (gradient > 0))
-        step = np.zeros_like(at)
-        step[~bound] = _step(gradient[~bound], hessian[np.ix_(~bound, ~bound)])
+        bound, step = _step_within(at, gradient, hessian, (low, high))
         if step @ gradient < 2 * _GAIN:
             return Maximum(at, value, gradient, hessian, bound, True)
-        step *= min(1.0, _LONGEST / np.abs(step).max())
+        room = np.where(step > 0, high - at, at - low)
+        step *= min(1.0, _LONGEST / np.abs(step).max(), _first_met(room, np.abs(step)))
         found = _search(objective, at, step, value, (low, high))
         if found is None:
             # what is left to gain is below what sums of this size can show
@@ -60,17 +59,41 @@ def maximise(objective: Objective, start: Floats, low: float, high: float) -> Ma
     return Maximum(at, value, gradient, hessian, bound, False)
 
 
+def _step_within(
+    at: Floats, gradient: Floats, hessian: Floats, bounds: tuple[float, float]
+) -> tuple[NDArray[np.bool_], Floats]:
+    """Which coordinates stay on their bound, since the slope or the step would leave, and the step
+    of the others."""
+    low, high = at <= bounds[0], at >= bounds[1]
+    stay = (low & (gradient < 0)) | (high & (gradient > 0))
+    while True:
+        step = np.zeros_like(at)
+        step[~stay] = _step(gradient[~stay], hessian[np.ix_(~stay, ~stay)])
+        leaving = (low & (step < 0)) | (high & (step > 0))
+        if not leaving.any():
+            return stay, step
+        stay |= leaving
+
+
 def _step(gradient: Floats, hessian: Floats) -> Floats:
     curvature, axes = np.linalg.eigh(-hessian)
     floor = 1e-10 * max(1e-300, float(np.abs(curvature).max(initial=0)))
     return np.asarray(axes @ ((axes.T @ gradient) / np.maximum(np.abs(curvature), floor)))
 
 
+def _first_met(room: Floats, step: Floats) -> float:
+    """The share of a step after which the first coordinate meets its bound."""
+    moves = (step > 0) & (room > 0)
+    return float((room[moves] / step[moves]).min(initial=1.0))
+
+
 def _search(
     objective: Objective, at: Floats, step: Floats, value: float, bounds: tuple[float, float]
 ) -> tuple[Floats, tuple[float, Floats, Floats]] | None:
     for halvings in range(30):
-        there = np.clip(at + step * 0.5**halvings, *bounds)
+        there = at + step * 0.5**halvings
+        low, high = (np.isclose(there, bound, rtol=0, atol=1e-9) for bound in bounds)
+        there = np.where(low, bounds[0], np.where(high, bounds[1], there))
         found = objective(there)
         if np.isfinite(found[0]) and found[0] > value:
             return there, found

@@ -18,12 +18,14 @@ from scipy import special
 
 from analytics.customer_value.cells import Floats
 from analytics.customer_value.fitting import Fit, model_named
-from analytics.customer_value.forecast import Histories, ahead, alive, nothing
+from analytics.customer_value.forecast import Histories, ahead, alive, integral, nothing
+from analytics.customer_value.models import Model
 from analytics.customer_value.spend import SpendFit, expected_spend
 
-_DRAWS = 8192
+_DRAWS = 4096
+_TIMES = 6
 _EXACT_X = 30
-_LEVELS = np.linspace(0, 1, 401)
+_LEVELS = np.linspace(0, 1, 201)
 
 
 @dataclass(frozen=True)
@@ -139,10 +141,11 @@ class _Table:
         self.time = model.shortest_time(fit.theta)
         self.x = _points(those.x)
         at = np.log(self.time + those.T)
-        self.at = np.linspace(at.min(), at.max(), 8) if at.max() > at.min() else at[:1]
+        self.at = np.linspace(at.min(), at.max(), _TIMES) if at.max() > at.min() else at[:1]
         self.row, self.column = np.interp(those.x, self.x, np.arange(len(self.x))), at
         T = np.exp(self.at) - self.time
         theta = np.exp(_normal(np.log(fit.theta), fit.covariance, draw))[:, None]
+        usual = self._usual(model, fit.theta, T, future)
         money = None if spend is None else _Spending(spend, draw)
         self.quantiles = np.empty((len(self.x), len(T), len(_LEVELS)))
         for n, x in enumerate(self.x):
@@ -150,10 +153,14 @@ class _Table:
             found, counting = future.occasions(*model.draw(theta, grid, T[:, None], draw), draw)
             if money is not None:
                 found = found * counting * money.relative(x, found, future.outcome, draw)
-            usual = ahead(fit, Histories(grid[:, 0], grid[:, 0], T), future.horizon, future.force)
             if self.whole:
-                found, usual = found + draw.random(found.shape), usual + 0.5
-            self.quantiles[n] = np.quantile(found / usual[:, None], _LEVELS, axis=1).T
+                found = found + draw.random(found.shape)
+            self.quantiles[n] = np.quantile(found, _LEVELS, axis=1).T / usual[n, :, None]
+
+    def _usual(self, model: Model, theta: Floats, T: Floats, future: _Future) -> Floats:
+        where = self.x[:, None], T[None]
+        usual = integral(model.rate_ahead, theta, where, future.horizon, future.force, self.time)
+        return usual + 0.5 if self.whole else usual
 
     def interval(self, alive: Floats, there: Floats, level: float) -> tuple[Floats, Floats]:
         """Low and high of the mixture of nothing and what a customer there brings."""
