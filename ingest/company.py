@@ -456,6 +456,14 @@ class Attractiveness(_Model):
     margin: float = 15.0
 
 
+class Baskets(_Model):
+    """Which orders tell what is bought together, and from how many on a pair is told."""
+
+    months: Annotated[int, Field(ge=1, le=1200)] = 12
+    minimum_orders: Annotated[int, Field(ge=1)] = 20
+    largest_order: Annotated[int, Field(ge=2, le=1000)] = 30
+
+
 class Settings(_Model):
     """What may be written in a company file."""
 
@@ -468,6 +476,7 @@ class Settings(_Model):
     max_rate_carry_days: Annotated[int, Field(ge=0, le=36500)] = 365
     growth_share: GrowthShare = GrowthShare()
     attractiveness: Attractiveness = Attractiveness()
+    baskets: Baskets = Baskets()
     pricing: Pricing = Pricing()
     alerts: Alerts | None = None
     matching: Matching | None = None
@@ -621,11 +630,17 @@ def _known_keys(at: Location) -> tuple[str, ...]:
         return tuple(DatabaseSettings.model_fields)
     if "pages" in at:
         return tuple((HostSettings if "hosts" in at else PageSettings).model_fields)
-    if at[0] == "matching":
-        return tuple(Matching.model_fields)
-    if at[0] == "sources":
-        return tuple(Source.model_fields)
-    return tuple(Alerts.model_fields if at[0] == "alerts" else Settings.model_fields)
+    blocks: Mapping[int | str, type[BaseModel]] = {
+        "alerts": Alerts,
+        "attractiveness": Attractiveness,
+        "baskets": Baskets,
+        "growth_share": GrowthShare,
+        "matching": Matching,
+        "pricing": Pricing,
+        "sources": Source,
+    }
+    # what stands at the top is known by its own name only
+    return tuple(blocks.get(at[0] if len(at) > 1 else "", Settings).model_fields)
 
 
 def _did_you_mean(found: str, known: Any) -> str | None:

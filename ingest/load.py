@@ -122,6 +122,7 @@ def _write_settings(connection: duckdb.DuckDBPyConnection, company: Company) -> 
         "growth_share_market_growth_pct": company.growth_share.market_growth_pct,
         "growth_share_relative_share": company.growth_share.relative_share,
         **{f"weight_of_{name}": weight for name, weight in company.attractiveness},
+        **{f"basket_{name}": value for name, value in company.baskets},
         "price_carry_days": company.pricing.carry_days,
         "price_staleness_days": company.pricing.staleness_days,
         "price_doubtful_under": company.pricing.doubtful_under,

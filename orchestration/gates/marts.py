@@ -29,6 +29,10 @@ _MADE_FROM = {
     "mart_price_volume_mix__market_product_month": _LATER_SALES,
     "mart_price_volume_mix__market_category_month": _LATER_SALES,
     "mart_customer_value__customer": "core.dim_customer",
+    "mart_cohort__month": "intermediate.int_customers__months where occasions > 0",
+    "mart_customer_concentration__market_month": "core.fct_sales",
+    "mart_customer_flow__market_month": _LATER_SALES,
+    "mart_needs__market_segment": "core.fct_sales where line_kind = 'product'",
     "mart_price_position__product_market_day": "core.fct_competitor_prices "
     "where product_id is not null and price_home is not null and not is_suspicious",
     "mart_price_index__market_category_week": "intermediate.int_competitor_prices__observed_days",
@@ -42,7 +46,7 @@ _KEYS = frozenset(
     {"period_start", "period", "order_month", "price_date", "market", "category", "firm"}
     | {"product_id", "customer_id", "compared_with", "week_start", "competitor"}
     | {"offer_id", "changed_on", "seller", "violation", "started_on"}
-    | {"measure", "publication"}
+    | {"measure", "publication", "cohort_month", "customer_segment", "other_product_id"}
     | {"review_month", "theme", "month_start", "brand", "price_tier", "launch_week"}
 )
 _LARGEST_TOTAL = 1e15

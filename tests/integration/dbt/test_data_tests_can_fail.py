@@ -28,6 +28,12 @@ FAULTS = {
     "assert_market_data_reconciles": "update {table} set units = units + 1",
     "assert_sales_reconcile_core": "delete from marts.mart_sales__market_product_month",
     "assert_sales_reconcile_raw": "delete from core.fct_sales where quantity > 1",
+    "basket_counts": "update {table} set orders = 1",
+    "cohort_retention": "update {table} set customers_retained = 99",
+    "cohort_revenue": "update {table} set revenue_home = revenue_home + 0.01",
+    "concentration_revenue": "update {table} set net_returns_home = net_returns_home - 0.01",
+    "concentration_shares": "update {table} set top_1_share_pct = 0",
+    "customer_flow_": "update {table} set change_home = 99, new_home = new_home + 0.01",
     "customer_scores_only": "update {table} set occasions = 0",
     "customer_value_matches": "update {table} set net_revenue_home = net_revenue_home + 0.01",
     "explained_null_mart_cust": "update {table} set share_of_requirements_reason = null",
@@ -42,6 +48,8 @@ FAULTS = {
     "market_share_interval": "update {table} set interval_reason = 'because'",
     "market_share_is_ours": "update {table} set value_share_pct = value_share_pct + 1",
     "market_share_market_equals": "delete from {table}",
+    "needs_change": "update {table} set change_home = change_home + 0.01",
+    "needs_share": "update {table} set share_of_wallet_reason = null",
     "no_gap_dim_date": "delete from {table} where date_day = '2024-06-15'",
     "days_not_found": "update {table} set not_found_days = 9",
     "price_changes_begin": "update {table} set last_seen_on = changed_on",
@@ -64,6 +72,7 @@ FAULTS = {
     "sales_margin_is_net": "update {table} set margin_home = margin_home + 0.01",
     "sales_net_is_gross": "update {table} set net_amount_local = net_amount_local + 0.01",
     "source_adds_up_": "update {table} set rows_dropped = rows_dropped + 1",
+    "switching_": "update {table} set change_home = 99, new_buyers_home = new_buyers_home + 0.01",
     "sums_match_": "delete from {table}",
 }
 
@@ -97,6 +106,10 @@ def warehouse(
     small.has("sales", *({"order_id": f"T{day}", "ordered_at": f"{day} 09:00:00"} for day in
               ("2024-01-04", "2024-01-12")), quantity=1, unit_price=9, market="GB",
               product_id="L1", currency="GBP", customer_id="C1", channel="web")  # fmt: skip
+    small.settings["baskets"] = {"minimum_orders": 1}
+    small.has("sales", {"order_id": "O1", "quantity": 1, "unit_price": 2, "currency": "GBP",
+              "ordered_at": "2024-01-05 10:00:00", "market": "GB", "product_id": "L2",
+              "customer_id": "C1"})  # fmt: skip
     small.has("sales", {"order_id": "O4", "quantity": 1, "unit_price": 5, "currency": "CHF",
               "ordered_at": "2024-01-05 10:00:00", "market": "GB", "product_id": "L1"})  # fmt: skip
     small.has("sales", {"order_id": "O5", "quantity": 2, "unit_price": 9, "currency": "GBP",

@@ -1,0 +1,178 @@
+with
+
+customer_months as (
+
+    -- one who bought in two markets in a month is one customer who came back
+    select
+        customer_id,
+        order_month,
+        first_month as cohort_month,
+        max(case when occasions > 0 then 1 else 0 end) as is_retained,
+        cast(sum(net_amount_home) as decimal(18, 4)) as revenue_home
+    from {{ ref('int_customers__months') }}
+    where order_month >= first_month
+    group by customer_id, order_month, first_month
+
+),
+
+customers as (
+
+    select
+        customer_id,
+        market
+    from {{ ref('dim_customer') }}
+
+),
+
+company as (
+
+    select home_market from {{ source('raw', 'company') }}
+
+),
+
+span as (
+
+    select max(last_order_date) as last_order_date
+    from {{ ref('int_sales__product_months') }}
+
+),
+
+observed as (
+
+    select
+        customers.market,
+        customer_months.cohort_month,
+        customer_months.order_month,
+        cast(sum(customer_months.is_retained) as bigint) as customers_retained,
+        sum(customer_months.revenue_home) as revenue_home,
+        -- for the spread of the revenue among customers: a customer without any adds nothing
+        cast(sum(customer_months.revenue_home * customer_months.revenue_home) as double)
+            as squared_revenue
+    from customer_months
+    inner join customers
+        on customer_months.customer_id = customers.customer_id
+    group by customers.market, customer_months.cohort_month, customer_months.order_month
+
+),
+
+-- all of a cohort bought in its first month
+cohorts as (
+
+    select
+        market,
+        cohort_month,
+        customers_retained as customers_at_risk
+    from observed
+    where order_month = cohort_month
+
+),
+
+months as (
+
+    select {{ month_of('date_day') }} as order_month
+    from {{ ref('dim_date') }}
+    group by {{ month_of('date_day') }}
+
+),
+
+triangle as (
+
+    select
+        cohorts.market,
+        cohorts.cohort_month,
+        months.order_month,
+        cast(
+            {{ dbt.datediff('cohorts.cohort_month', 'months.order_month', 'month') }} as bigint -- noqa: LT05
+        ) as months_since,
+        months.order_month < {{ month_of(days_after('span.last_order_date', 1)) }}
+            as is_complete_month,
+        cohorts.customers_at_risk,
+        coalesce(observed.customers_retained, 0) as customers_retained,
+        coalesce(observed.revenue_home, 0) as revenue_home,
+        coalesce(observed.squared_revenue, 0) as squared_revenue,
+        cast(coalesce(observed.customers_retained, 0) as double)
+        / nullif(cohorts.customers_at_risk, 0) as retained_part,
+        cast(coalesce(observed.revenue_home, 0) as double)
+        / nullif(cohorts.customers_at_risk, 0) as mean_revenue
+    from cohorts
+    cross join span
+    inner join months
+        on cohorts.cohort_month <= months.order_month
+        and span.last_order_date >= months.order_month
+    left join observed
+        on cohorts.market = observed.market
+        and cohorts.cohort_month = observed.cohort_month
+        and months.order_month = observed.order_month
+
+),
+
+-- Wilson's interval for the part retained; for the mean revenue, the normal one
+with_spread as (
+
+    select
+        *,
+        1.959963984540054 * sqrt(
+            retained_part * (1 - retained_part) / customers_at_risk
+            + 1.959963984540054 * 1.959963984540054
+            / (4.0 * customers_at_risk * customers_at_risk)
+        ) as retained_spread,
+        1 + 1.959963984540054 * 1.959963984540054 / customers_at_risk as wilson_scale,
+        case
+            when customers_at_risk > 1
+                then 1.959963984540054 * sqrt(
+                    greatest(
+                        squared_revenue - customers_at_risk * mean_revenue * mean_revenue, 0
+                    ) / (customers_at_risk - 1) / customers_at_risk
+                )
+        end as revenue_spread
+    from triangle
+
+),
+
+final as (
+
+    select
+        ---------- keys
+        with_spread.market,
+        with_spread.cohort_month,
+        with_spread.order_month,
+
+        ---------- attributes
+        with_spread.market = company.home_market as is_domestic,
+        with_spread.months_since,
+        with_spread.is_complete_month,
+
+        ---------- retention
+        with_spread.customers_at_risk,
+        with_spread.customers_retained,
+        100 * with_spread.retained_part as retention_pct,
+        greatest(100 * (
+            with_spread.retained_part
+            + 1.959963984540054 * 1.959963984540054 / (2.0 * with_spread.customers_at_risk)
+            - with_spread.retained_spread
+        ) / with_spread.wilson_scale, 0) as retention_low_pct,
+        least(100 * (
+            with_spread.retained_part
+            + 1.959963984540054 * 1.959963984540054 / (2.0 * with_spread.customers_at_risk)
+            + with_spread.retained_spread
+        ) / with_spread.wilson_scale, 100) as retention_high_pct,
+
+        ---------- revenue
+        cast(with_spread.revenue_home as decimal(38, 4)) as revenue_home,
+        with_spread.mean_revenue as revenue_per_customer_home,
+        with_spread.mean_revenue - with_spread.revenue_spread as revenue_per_customer_low_home,
+        with_spread.mean_revenue + with_spread.revenue_spread as revenue_per_customer_high_home,
+        cast(sum(with_spread.revenue_home) over (
+            partition by with_spread.market, with_spread.cohort_month
+            order by with_spread.order_month
+        ) as decimal(38, 4)) as revenue_to_date_home,
+        cast(sum(with_spread.revenue_home) over (
+            partition by with_spread.market, with_spread.cohort_month
+            order by with_spread.order_month
+        ) as double) / with_spread.customers_at_risk as revenue_per_customer_to_date_home
+    from with_spread
+    cross join company
+
+)
+
+select * from final
