@@ -31,7 +31,7 @@ def build_defs(
     company_path: Company | Path | None = None,
     home: Home | Path | None = None,
     *,
-    manifest: Mapping[str, Any] | None = None,
+    manifest: dict[str, Any] | None = None,
     resources: Mapping[str, Any] | None = None,
     watch: Watcher | None = None,
 ) -> dg.Definitions:
@@ -66,7 +66,7 @@ def default_company() -> Path:
 
 
 def _assemble(
-    company: Company, home: Home, manifest: Mapping[str, Any], resources: Mapping[str, Any]
+    company: Company, home: Home, manifest: dict[str, Any], resources: Mapping[str, Any]
 ) -> dg.Definitions:
     translator = Translator()
     read = [translator.get_asset_key(source) for source in manifest["sources"].values()]

@@ -13,9 +13,10 @@ from typing import Any
 
 from ingest.errors import TradewindError
 from ingest.home import Home
-from orchestration.files import remove
+from orchestration.files import remove, write_json
 from orchestration.fingerprints import PROJECT, project_fingerprint
 
+_LOGGED_LEVELS = frozenset({"warn", "error"})
 # what dbt says when a node is finished, by the name of its event
 RESULT_EVENTS = frozenset({"LogModelResult", "LogSeedResult", "LogSnapshotResult", "LogTestResult"})
 
@@ -69,9 +70,19 @@ class Prepared:
         """The manifest as dbt packs it: read in a tenth of the time."""
         return self.folder / "manifest.msgpack"
 
+    @property
+    def tests_path(self) -> Path:
+        """The compiled SQL of the tests, which follows from the project alone."""
+        return self.folder / "tests.json"
+
     def manifest(self) -> dict[str, Any]:
         """The manifest as a dictionary."""
         content: dict[str, Any] = json.loads(self.manifest_path.read_bytes())
+        return content
+
+    def compiled_tests(self) -> dict[str, str]:
+        """The compiled SQL of the tests, by dbt's id."""
+        content: dict[str, str] = json.loads(self.tests_path.read_bytes())
         return content
 
 
@@ -89,6 +100,8 @@ def prepare(home: Home, project: Path = PROJECT) -> Prepared:
     partial.mkdir(parents=True, exist_ok=True)
     try:
         _parse(home, project, Prepared(partial))
+        tests = _compile(home, project, Prepared(partial), "--select", "resource_type:test")
+        write_json(Prepared(partial).tests_path, {test.unique_id: test.sql for test in tests})
         remove(prepared.folder)
         partial.replace(prepared.folder)
     finally:
@@ -136,7 +149,10 @@ def build(
         if on_result is not None:
             on_result(event)
 
-    with _profile(home, database, engine_config or {}) as profiles:
+    from orchestration import compiled_tests
+
+    known = compiled_tests.used(prepared.compiled_tests())
+    with _profile(home, database, engine_config or {}) as profiles, known:
         outcome = _invoke(home, project, arguments, profiles, prepared, keep)
     if outcome.result is None:
         raise ModelsFailed(
@@ -160,12 +176,23 @@ def compile_models(
     Raises:
         ModelsFailed: a model cannot be compiled; the message is dbt's.
     """
-    prepared = prepare(home, project)
+    compiled = _compile(home, project, prepare(home, project))
+    return {one.unique_id: one.sql for one in compiled if one.kind in kinds}
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    unique_id: str
+    kind: str
+    sql: str
+
+
+def _compile(home: Home, project: Path, prepared: Prepared, *selection: str) -> list[_Compiled]:
     scratch = home.dbt / f"compile-{os.getpid()}"
     scratch.mkdir(parents=True, exist_ok=True)
     # the stem of the file is the name of the catalog that the manifest knows
     database = scratch / "warehouse.duckdb"
-    arguments = ["compile", "--full-refresh", "--no-write-json"]
+    arguments = ["compile", "--full-refresh", "--no-write-json", *selection]
     try:
         with _profile(home, database, {}) as profiles:
             outcome = _invoke(home, project, arguments, profiles, prepared, lambda event: None)
@@ -177,11 +204,8 @@ def compile_models(
             where=str(project),
             next_step="`make lint` shows what is wrong with a model",
         ) from outcome.exception
-    return {
-        result.node.unique_id: result.node.compiled_code
-        for result in outcome.result.results
-        if result.node.resource_type in kinds
-    }
+    nodes = [result.node for result in outcome.result.results]
+    return [_Compiled(node.unique_id, node.resource_type, node.compiled_code) for node in nodes]
 
 
 def _node_result(result: Any) -> NodeResult:
@@ -236,6 +260,8 @@ def _invoke(
     from google.protobuf.json_format import MessageToDict
 
     def listen(event: Any) -> None:
+        if event.info.level in _LOGGED_LEVELS:
+            log.write(f"{event.info.ts.ToJsonString()} [{event.info.level}] {event.info.msg}\n")
         if event.info.name in RESULT_EVENTS:
             on_result(MessageToDict(event, preserving_proto_field_name=True))
 
@@ -246,11 +272,15 @@ def _invoke(
         "--log-path": home.dbt / "logs",
     }
     placed = [part for flag, folder in folders.items() for part in (flag, str(folder))]
+    # dbt's own logs compose a line for each of some thousand events before they drop it
+    silent = ["--quiet", "--log-level", "none", "--log-level-file", "none"]
     runner = dbtRunner(manifest=_unpack(prepared), callbacks=[listen])
-    try:
-        return runner.invoke(["--quiet", *arguments, *placed])
-    finally:
-        close()
+    (home.dbt / "logs").mkdir(parents=True, exist_ok=True)
+    with (home.dbt / "logs" / "dbt.log").open("a", encoding="utf-8") as log:
+        try:
+            return runner.invoke([*silent, *arguments, *placed])
+        finally:
+            close()
 
 
 def _unpack(prepared: Prepared | None) -> Any:

@@ -21,6 +21,7 @@ class KeptOpenEventLog(SqliteEventLogStorage):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._kept: dict[str, Connection] = {}
+        self._columns: dict[str, bool] = {}
         super().__init__(*arguments, **options)
 
     @classmethod
@@ -38,6 +39,13 @@ class KeptOpenEventLog(SqliteEventLogStorage):
         connection = self._kept[shard]
         with self._db_lock, connection.begin():
             yield connection
+
+    def _has_asset_key_col_on_connection(self, conn: Connection, column_name: str) -> bool:
+        # asked anew for every event by reading the schema, which nothing changes meanwhile
+        if column_name not in self._columns:
+            found = super()._has_asset_key_col_on_connection(conn, column_name)
+            self._columns[column_name] = found
+        return self._columns[column_name]
 
     def _open(self, shard: str) -> Connection:
         engine = create_engine(

@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PROJECT = ROOT / "dbt_project"
 _PROJECT_FILES = ("*.sql", "*.yml", "*.csv")
-_PROJECT_FOLDERS = ("models", "macros", "seeds", "tests", "snapshots")
+_PROJECT_FOLDERS = ("models", "macros", "extensions", "seeds", "tests")
 
 
 def project_fingerprint(project: Path = PROJECT) -> str:

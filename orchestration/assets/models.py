@@ -19,7 +19,8 @@ from orchestration.gates.judgement import refuse
 from orchestration.preview import describe
 from orchestration.workspace import Workspace
 
-Manifest = Mapping[str, Any]
+# a dictionary, and the same one throughout: the translator remembers what it worked out by its id
+Manifest = dict[str, Any]
 
 
 class Translator(DagsterDbtTranslator):
@@ -189,7 +190,7 @@ def _as_dagster(
     node = manifest["nodes"][unique_id]
     message = DbtCoreCliEventMessage(event, event_history_metadata={})
     selected = context.op_execution_context.selected_output_names
-    for result in message.to_default_asset_events(dict(manifest), translator, context):
+    for result in message.to_default_asset_events(manifest, translator, context):
         if isinstance(result, dg.AssetCheckResult):
             yield result._replace(metadata={**result.metadata, **_evidence(judged, unique_id)})
         elif isinstance(result, dg.Output):
