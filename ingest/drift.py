@@ -16,7 +16,7 @@ from typing import Literal
 
 import duckdb
 
-from ingest import database
+from ingest import database, rest
 from ingest.company import Company, Layout, Source
 from ingest.errors import DeliveryRefused
 from ingest.expressions import TEXT, BoundMapping, Marks, cast_sql, compile_mapping
@@ -448,6 +448,12 @@ def _shown_deliveries(source: Source, company: Company, home: Home, folder: Path
         file = database.sample(source, company, folder)
         name = f"database:{source.name}/sample.parquet"
         return [_unlanded(source, PendingFile(name, str(file), file.stat().st_size, 0))]
+    if source.kind == "rest":
+        sampled = rest.sample(source, folder)
+        if sampled is None:
+            return manifest(home, source.name)[-1:]
+        name = f"rest:{source.name}/sample.parquet"
+        return [_unlanded(source, PendingFile(name, str(sampled), sampled.stat().st_size, 0))]
     if source.kind == "shop_pages":
         # its columns are the parser's own: what was parsed last shows them
         return manifest(home, source.name)[-1:]

@@ -112,6 +112,8 @@ def scan(source: Source, company: Company, home: Home) -> list[PendingFile]:
         return _scan_database(source, company, home)
     if source.kind == "shop_pages":
         return _scan_pages(source, company, home)
+    if source.kind == "rest":
+        return _scan_rest(source, home)
     known = {
         seen.path: (seen.bytes, seen.modified_ns, seen.mark)
         for seen in _events(home.landing / source.name)
@@ -271,6 +273,43 @@ def _scan_pages(source: Source, company: Company, home: Home) -> list[PendingFil
     return []
 
 
+# ---------------------------------------------------------------- sources behind an API
+
+
+def _land_rest(source: Source, company: Company, home: Home, progress: Progress | None) -> None:
+    """Read an API, its pages landing on the way, and land the new rows as a Parquet file."""
+    from ingest import rest
+
+    folder = home.landing / source.name
+    (folder / PARTIAL).mkdir(parents=True, exist_ok=True)
+    told = None if progress is None else lambda done, total: progress(done, total, "records")
+    landed, named = _live_files(source, home)
+    for written in rest.read(source, home.landing, landed, named, folder / PARTIAL, told):
+        refused = _land_batch(source, folder, [_local_file(written.path, str(written.file))])
+        written.file.unlink()
+        if refused:
+            raise refused[0]
+
+
+def _scan_rest(source: Source, home: Home) -> list[PendingFile]:
+    """One file without a size where the API has more than was landed."""
+    from ingest import rest
+    from ingest.readers import work_folder
+
+    landed, named = _live_files(source, home)
+    with work_folder(home) as folder:
+        has_more = rest.has_more(source, landed, folder)
+    # the name is another one once something has landed
+    return [PendingFile(f"rest:{source.name} after {named}", "", 0, 0)] if has_more else []
+
+
+def _live_files(source: Source, home: Home) -> "tuple[list[Path], int]":
+    """What has landed and counts, from first to last, and how many deliveries there were."""
+    known = manifest(home, source.name)
+    live = [home.landing / each.landed_path for each in known if not each.superseded_by]
+    return live, len(known)
+
+
 # ---------------------------------------------------------------- which files a source has
 
 
@@ -291,7 +330,7 @@ def find_files(source: Source, company: Company) -> list[PendingFile]:
     if source.kind == "package":
         location = package_file(str(source.package), f"source {source.name}")
         return [_local_file(f"package:{source.package}/{location.name}", str(location))]
-    if source.kind in (matches.KIND, "shop_pages"):
+    if source.kind in (matches.KIND, "shop_pages", "rest"):
         return []
     found: dict[str, PendingFile] = {}
     for pattern in source.paths:
@@ -662,4 +701,8 @@ def _all_refused(source: Source, refused: Sequence[DeliveryRefused]) -> Delivery
 
 
 # how sources are landed that show no files
-_READ_BY_QUESTIONS = {"database": _land_database, "shop_pages": _land_pages}
+_READ_BY_QUESTIONS = {
+    "database": _land_database,
+    "shop_pages": _land_pages,
+    "rest": _land_rest,
+}

@@ -620,7 +620,12 @@ def _group(source: Source, parts: tuple[Part, ...]) -> Group:
         )
     if kind == "parquet":
         files = ", ".join(literal(str(part.path)) for part in parts)
-        names = ", ".join(quoted(column.name) for column in parts[0].columns)
+        # what came as JSON or CSV and was stored as Parquet has texts that stand for no value
+        nulled = source.rest is not None
+        names = ", ".join(
+            _nulled(source, column) if nulled else quoted(column.name)
+            for column in parts[0].columns
+        )
         number = "0" if _hides_file_index(parts[0]) else _FILE_INDEX
         return Group(parts, f"select {names}, {number} as {PART} from read_parquet([{files}])")
     if kind == "rates":

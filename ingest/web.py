@@ -74,7 +74,7 @@ class Answer:
     Attributes:
         url: The address that answered.
         status: The HTTP status.
-        headers: By name in lower case; the last of several with one name.
+        headers: By name in lower case; the last of several with one name, but all links.
         body: The body, unpacked.
         sent_bytes: Bytes of the body as they came over the wire.
         is_framed: Whether its length was announced; if not, only the body itself tells its end.
@@ -140,23 +140,47 @@ class Client:
             AddressRefused: The name leads to an address that is not public.
             WebError: No whole answer came.
         """
+        return self.ask("GET", url, headers, max_bytes=max_bytes)
+
+    def ask(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        max_bytes: int | None = None,
+    ) -> Answer:
+        """Make one request, with a body or without; see `get`.
+
+        Raises:
+            AddressRefused: The name leads to an address that is not public.
+            WebError: No whole answer came.
+        """
         if urlsplit(url).scheme not in ("http", "https"):
             raise WebError("its address is neither http nor https", is_worth_another=False)
         alarm = _Alarm(self.limits.total_s, self._open)
+        all_headers = {**self._headers, **(headers or {})}
         try:
             with alarm:
-                return self._exchange(url, {**self._headers, **(headers or {})}, max_bytes)
+                return self._exchange(method, url, all_headers, body, max_bytes)
         except WebError as error:
             raise (alarm.error if alarm.rang else error) from error
         except (HTTPError, http.client.HTTPException, OSError, ValueError) as error:
             self.close()
             raise (alarm.error if alarm.rang else _told(error)) from error
 
-    def _exchange(self, url: str, headers: Mapping[str, str], max_bytes: int | None) -> Answer:
+    def _exchange(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        max_bytes: int | None,
+    ) -> Answer:
         limits = self.limits
         self._forget(but_last=True)
         response = self._pools.request(
-            "GET", url, headers=headers, preload_content=False, decode_content=False,
+            method, url, headers=headers, body=body, preload_content=False, decode_content=False,
             redirect=False, retries=False,
             timeout=urllib3.Timeout(connect=limits.connect_s, read=limits.silence_s),
         )  # fmt: skip
@@ -167,10 +191,13 @@ class Client:
             raise
         response.release_conn()
         found = {name.lower(): value for name, value in response.headers.items()}
+        if "link" in found:
+            # links may come on several lines, each of which counts
+            found["link"] = response.headers["link"]
         is_framed = "content-length" in found or "chunked" in found.get("transfer-encoding", "")
-        body = _unpacked(sent, found.get("content-encoding", ""), max_bytes or limits.max_bytes)
+        unpacked = _unpacked(sent, found.get("content-encoding", ""), max_bytes or limits.max_bytes)
         bodiless = response.status in (204, 304) or response.status < 200
-        return Answer(url, response.status, found, body, len(sent), is_framed or bodiless)
+        return Answer(url, response.status, found, unpacked, len(sent), is_framed or bodiless)
 
     def _forget(self, but_last: bool = False) -> None:
         """Let go of the handles of connections that are gone."""

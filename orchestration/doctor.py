@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from ingest import load
+from ingest import load, rest
 from ingest.company import Company, Source
 from ingest.crawl import noticed
 from ingest.database import sample
@@ -201,6 +201,8 @@ def _sample(source: Source, company: Company, home: Home, found: Examined) -> So
     """Return the source limited to a few of its files; rates are needed whole."""
     if source.kind == "database":
         return _database_sample(source, company, home, found)
+    if source.kind == "rest":
+        return _rest_sample(source, home, found)
     if source.pages is not None:
         return _page_sample(source, company, home, found)
     files = find_files(source, company)
@@ -225,6 +227,17 @@ def _database_sample(source: Source, company: Company, home: Home, found: Examin
     return source.model_copy(update=limits)
 
 
+def _rest_sample(source: Source, home: Home, found: Examined) -> Source | None:
+    """The first page of an API as a file, to be examined as one."""
+    home.root.mkdir(parents=True, exist_ok=True)
+    file = rest.sample(source, home.root)
+    if file is None:
+        return None
+    found.files, found.sampled = 1, [f"rest:{source.name}"]
+    limits = {"kind": "file", "path": str(file), "quarantine_limit_pct": 100.0}
+    return source.model_copy(update=limits)
+
+
 def _page_sample(source: Source, company: Company, home: Home, found: Examined) -> Source | None:
     """One page of each host, asked for once and as politely as any."""
     assert source.pages is not None
@@ -240,6 +253,8 @@ def _page_sample(source: Source, company: Company, home: Home, found: Examined) 
 def _nothing_found(source: Source) -> str:
     if source.pages is not None and source.pages.from_matches:
         return "no address to read: none is known before matches with addresses are published"
+    if source.kind == "rest":
+        return "the first page holds no record: check `params:`, `start:` and `records:`"
     if source.pages is not None:
         return "no address to read: correct `urls:`, `url_file:` or `include:` of the source"
     return f"no file lies at {', '.join(source.patterns)}: correct `path:` of the source"

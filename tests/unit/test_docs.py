@@ -12,6 +12,13 @@ from pydantic import BaseModel
 
 from ingest.company import Alerts, Layout, Pricing, Settings, Source
 from ingest.page_settings import HostSettings, PageSettings
+from ingest.rest_settings import (
+    AuthSettings,
+    GraphqlSettings,
+    PaginationSettings,
+    RestSettings,
+    ThrottleSettings,
+)
 from orchestration import table_docs
 from orchestration.cli import main
 
@@ -32,7 +39,21 @@ def test_every_mart_is_in_the_measures(mart: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "model", [Settings, Source, Layout, Alerts, Pricing, PageSettings, HostSettings]
+    "model",
+    [
+        Settings,
+        Source,
+        Layout,
+        Alerts,
+        Pricing,
+        PageSettings,
+        HostSettings,
+        RestSettings,
+        AuthSettings,
+        PaginationSettings,
+        GraphqlSettings,
+        ThrottleSettings,
+    ],
 )
 def test_every_setting_of_the_company_file_is_documented(model: type[BaseModel]) -> None:
     page = (ROOT / "docs/company-file.md").read_text()

@@ -1,0 +1,440 @@
+"""Asking an API of `kind: rest`: authentication, a budget, and retries that end.
+
+What is asked is prepared by requests, how often is urllib3's `Retry`, and each exchange is one of
+`ingest.web`, which brings a whole body or says why not: urllib3 itself tries again only before a
+body begins, and a body may be cut off, damaged or dripping.
+"""
+
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
+
+from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError
+from urllib3.util.retry import Retry
+
+from ingest.errors import SourceUnreachable
+from ingest.rest_paths import Path
+from ingest.rest_secrets import Secrets
+from ingest.rest_settings import AuthSettings, RestSettings, expanded
+from ingest.web import Answer, Client, Limits, WebError
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest
+
+USER_AGENT = "Tradewind/0.1"
+_REDIRECTS = (301, 302, 303, 307, 308)
+_KEEP_METHOD = (307, 308)
+_HOPS = 5
+_SAID_CHARACTERS = 300
+_MINUTE_S = 60.0
+_TOKEN_BYTES = 1 << 20
+# a token is given up a little before it ends
+_EARLY_S = 30.0
+_ACCEPT = {
+    "json": "application/json, */*;q=0.1",
+    "jsonl": "application/x-ndjson, application/json;q=0.9, */*;q=0.1",
+    "csv": "text/csv, */*;q=0.1",
+}
+_BOMS = (b"\xef\xbb\xbf",)
+
+
+@dataclass(frozen=True)
+class Question:
+    """One request of a source, secrets still as `${NAME}`.
+
+    Attributes:
+        url: The address.
+        method: GET or POST.
+        params: Parameters of the address, beyond those that it has.
+        body: What is posted as JSON: keys and values, or a text that is JSON.
+    """
+
+    url: str
+    method: str = "GET"
+    params: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """A whole answer, without any secret.
+
+    Attributes:
+        status: The HTTP status.
+        headers: By name in lower case.
+        body: Its bytes.
+        content: What they say, for JSON.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    content: Any = None
+
+
+class Refused(SourceUnreachable):
+    """The server answers, and not with what was asked for.
+
+    Attributes:
+        status: The HTTP status.
+    """
+
+    def __init__(self, status: int, *parts: str) -> None:
+        super().__init__(*parts)
+        self.status = status
+
+
+class Api:
+    """One source's API: one connection, within its budget.
+
+    Args:
+        name: The source's name, for messages.
+        settings: Its settings.
+    """
+
+    def __init__(self, name: str, settings: RestSettings) -> None:
+        self.settings = settings
+        self.secrets = Secrets(settings)
+        self._where = f"source {name}: {settings.base_url}{settings.path}"
+        limits = Limits(
+            silence_s=min(30.0, settings.timeout),
+            total_s=settings.timeout,
+            max_bytes=settings.max_page_bytes,
+        )
+        self._client = Client(USER_AGENT, allow_private=True, limits=limits)
+        self._asked: deque[float] = deque(maxlen=settings.requests_per_minute)
+        self._token = ""
+        self._token_ends = float("-inf")
+
+    def __enter__(self) -> "Api":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._client.close()
+
+    def ask(self, question: Question) -> Page:
+        """Ask until a whole answer comes, or no more attempt is left.
+
+        Raises:
+            Refused: The server says no.
+            SourceUnreachable: It does not answer, or not in time.
+        """
+        return self._tried(lambda: self._page(question))
+
+    # ---------------------------------------------------------------- attempts
+
+    def _tried(self, attempt: "Callable[[], Page]") -> Page:
+        settings = self.settings
+        policy = Retry(
+            total=settings.attempts - 1,
+            backoff_factor=settings.backoff,
+            backoff_jitter=settings.backoff,
+            backoff_max=settings.max_wait or 1,
+            retry_after_max=1 << 30,
+        )
+        while True:
+            try:
+                return attempt()
+            except _Again as again:
+                reason, wait = again.reason, again.wait_s(policy)
+            try:
+                policy = policy.increment(error=HTTPError(reason))
+            except MaxRetryError:
+                raise self._unreachable(f"{reason}, {settings.attempts} times") from None
+            self._pause(max(wait, policy.get_backoff_time()), reason)
+
+    def _pause(self, seconds: float, reason: str) -> None:
+        if seconds > self.settings.max_wait:
+            raise self._unreachable(
+                f"{reason}, and it asks to come back in {seconds:.0f} s, later than max_wait"
+            )
+        self._wait(max(seconds, 0))
+
+    def _wait(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def _keep_budget(self) -> None:
+        """Wait where the minute that has just passed has had its requests."""
+        asked = self._asked
+        if asked.maxlen is not None and len(asked) == asked.maxlen:
+            left = asked[0] + _MINUTE_S - time.monotonic()
+            if left > 0:
+                self._wait(left)
+        asked.append(time.monotonic())
+
+    # ---------------------------------------------------------------- one exchange
+
+    def _page(self, question: Question) -> Page:
+        answer = self._authorised(question)
+        if answer.status in self.settings.retry_statuses:
+            raise _Again(f"status {answer.status}{self._said(answer)}", answer=answer)
+        if not 200 <= answer.status < 300:
+            raise self._refused(answer)
+        return self._judged(answer)
+
+    def _authorised(self, question: Question) -> Answer:
+        """Ask with what shows who asks; a token that has ended early is asked for anew, once."""
+        answer = self._followed(self._prepared(question))
+        auth = self.settings.auth
+        if answer.status == 401 and auth is not None and auth.kind == "oauth2":
+            self._token_ends = float("-inf")
+            answer = self._followed(self._prepared(question))
+        return answer
+
+    def _prepared(self, question: Question) -> "PreparedRequest":
+        from requests import Request
+        from requests.exceptions import RequestException
+
+        unmasked = self.secrets.unmasked
+        body = question.body
+        data = None
+        if body is not None:
+            data = unmasked(body) if isinstance(body, str) else json.dumps(_each(body, unmasked))
+        headers = {
+            "Accept": _ACCEPT[self.settings.format],
+            **({} if data is None else {"Content-Type": "application/json"}),
+            **_each(dict(self.settings.headers), expanded),
+        }
+        request = Request(
+            question.method,
+            unmasked(question.url),
+            params=_each(dict(question.params), unmasked),
+            data=None if data is None else data.encode(),
+            headers=headers,
+        )
+        try:
+            prepared = request.prepare()
+            self._authorise(prepared)
+        except (RequestException, ValueError):
+            raise self._unreachable("its address or headers cannot be written as HTTP") from None
+        return prepared
+
+    def _authorise(self, request: "PreparedRequest") -> None:
+        auth = self.settings.auth
+        if auth is None:
+            return
+        if auth.kind == "basic":
+            request.prepare_auth(_pair(auth.username, auth.password))
+        elif auth.kind == "header":
+            request.headers[str(auth.name)] = expanded(str(auth.value))
+        elif auth.kind == "bearer":
+            request.headers["Authorization"] = f"Bearer {expanded(str(auth.token))}"
+        else:
+            request.headers["Authorization"] = f"Bearer {self._valid_token(auth)}"
+
+    def _followed(self, request: "PreparedRequest") -> Answer:
+        """Send, and follow redirects within the origin: elsewhere nothing is sent, least of all
+        what shows who asks."""
+        seen: set[str] = set()
+        body = request.body if isinstance(request.body, bytes) else None
+        method, at = str(request.method), str(request.url)
+        while True:
+            seen.add(at)
+            answer = self._sent(method, at, dict(request.headers), body)
+            location = answer.headers.get("location")
+            if answer.status not in _REDIRECTS or not location:
+                return answer
+            if method != "GET" and answer.status not in _KEEP_METHOD:
+                raise self._unreachable(f"it redirects a {method} with status {answer.status}")
+            at = self.checked_next(at, location, "it redirects")
+            if at in seen or len(seen) > _HOPS:
+                raise self._unreachable("it redirects in a circle")
+
+    def _sent(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+    ) -> Answer:
+        self._keep_budget()
+        try:
+            return self._client.ask(method, url, headers, body)
+        except WebError as error:
+            reason = self.secrets.masked(error.reason)
+            if not error.is_worth_another:
+                raise self._unreachable(reason) from None
+        raise _Again(reason)
+
+    def checked_next(self, at: str, location: str, what: str) -> str:
+        """An address that an answer leads to, known to be of the origin that was asked.
+
+        Raises:
+            SourceUnreachable: It leads elsewhere.
+        """
+        try:
+            target = urljoin(at, location)
+            is_same = _origin(target) == _origin(at)
+            where = f"{urlsplit(target).scheme}://{urlsplit(target).hostname}"
+        except ValueError:
+            raise self._unreachable(f"{what} to an address that cannot be read") from None
+        if not is_same:
+            raise self._unreachable(
+                f"{what} to {self.secrets.masked(where)}, another host than was asked, which is "
+                "not to see what shows who asks"
+            )
+        return target
+
+    # ---------------------------------------------------------------- what an answer says
+
+    def _judged(self, answer: Answer) -> Page:
+        body = self.secrets.masked_body(answer.body)
+        headers = {name: self.secrets.masked(value) for name, value in answer.headers.items()}
+        if self.settings.format == "json":
+            content = None if answer.status == 204 else self._content(answer, body)
+            self._check_errors(content, answer)
+            return Page(answer.status, headers, body, content)
+        if not answer.is_framed:
+            raise _Again("neither a length nor an end came, so that it may be cut off")
+        return Page(answer.status, headers, body)
+
+    def _content(self, answer: Answer, body: bytes) -> Any:
+        if not body.strip():
+            raise _Again("it is empty")
+        try:
+            return json.loads(body.removeprefix(_BOMS[0]))
+        except (ValueError, RecursionError):
+            raise _Again(f"it is no JSON{self._said(answer)}") from None
+
+    def _check_errors(self, content: Any, answer: Answer) -> None:
+        """Errors that come with status 200, as GraphQL's do."""
+        settings = self.settings
+        throttle = settings.throttle
+        if throttle and throttle.value in map(str, Path.of(throttle.at).values(content)):
+            raise _Again("it was asked too much", seconds=self._throttled_s(content))
+        path = settings.errors or ("errors" if settings.graphql else None)
+        found = Path.of(path).value(content) if path else None
+        if found:
+            raise self._refused(answer, json.dumps(found, ensure_ascii=False))
+
+    def _throttled_s(self, content: Any) -> float:
+        """Seconds until there is again what the request needs."""
+        throttle = self.settings.throttle
+        assert throttle is not None, "only where it is told apart"
+        paths = (throttle.needed, throttle.available, throttle.rate)
+        try:
+            needed, there, rate = (float(Path.of(str(p)).value(content)) for p in paths)
+            return max(0.0, (needed - there) / rate)
+        except (TypeError, ValueError, ZeroDivisionError):
+            return 1.0
+
+    def _said(self, answer: Answer) -> str:
+        """The beginning of what the server says, for a message."""
+        text = self.secrets.masked(answer.body.decode("utf-8", "replace"))
+        plain = " ".join(text.split())
+        return f" ({plain[:_SAID_CHARACTERS]})" if plain else ""
+
+    def _refused(self, answer: Answer, said: str = "") -> Refused:
+        told = f" ({self.secrets.masked(said)[:_SAID_CHARACTERS]})" if said else self._said(answer)
+        hint = {
+            401: "check the variables that `auth:` names",
+            403: "check what the key may read",
+            404: "correct `base_url:` and `path:` of the source",
+        }.get(answer.status, "correct `rest:` of the source")
+        return Refused(
+            answer.status,
+            f"the server refuses with status {answer.status}{told}",
+            self._where,
+            "an answer with status 200",
+            f"{hint}, then run again",
+        )
+
+    def _unreachable(self, reason: str) -> SourceUnreachable:
+        return SourceUnreachable(
+            f"the server could not be read: {self.secrets.masked(reason)}",
+            self._where,
+            "a server that answers in time",
+            "check the address, the network and the server, then run again: what has landed of "
+            "this reading stays",
+        )
+
+    # ---------------------------------------------------------------- tokens
+
+    def _valid_token(self, auth: AuthSettings) -> str:
+        """A token of OAuth 2 (client credentials, RFC 6749, section 4.4), asked for when due."""
+        if time.monotonic() >= self._token_ends:
+            answer = self._tried_token(auth)
+            lives_s = answer.get("expires_in")
+            try:
+                lives = float(lives_s) if lives_s is not None else float("inf")
+            except (TypeError, ValueError):
+                lives = float("inf")
+            self._token = str(answer["access_token"])
+            self._token_ends = time.monotonic() + lives - min(_EARLY_S, lives / 10)
+            self.secrets.issue(self._token)
+        return self._token
+
+    def _tried_token(self, auth: AuthSettings) -> Mapping[str, Any]:
+        content = self._tried(lambda: self._token_page(auth)).content
+        if not isinstance(content, dict) or not isinstance(content.get("access_token"), str):
+            raise self._unreachable("the token's address answers without an access_token")
+        return content
+
+    def _token_page(self, auth: AuthSettings) -> Page:
+        from requests import Request
+
+        form = {"grant_type": "client_credentials", **_each(dict(auth.params), expanded)}
+        if auth.scope:
+            form["scope"] = auth.scope
+        pair = (expanded(str(auth.client_id)), expanded(str(auth.client_secret)))
+        if auth.send == "form":
+            form |= {"client_id": pair[0], "client_secret": pair[1]}
+        request = Request("POST", expanded(str(auth.token_url)), data=form).prepare()
+        if auth.send == "basic":
+            request.prepare_auth(_pair(auth.client_id, auth.client_secret))
+        headers = {**request.headers, "Accept": "application/json"}
+        answer = self._sent("POST", str(request.url), headers, str(request.body).encode())
+        if answer.status in self.settings.retry_statuses:
+            raise _Again(f"the token's address answers with status {answer.status}", answer=answer)
+        if not 200 <= answer.status < 300:
+            raise self._refused(answer)
+        try:
+            return Page(answer.status, answer.headers, b"", json.loads(answer.body))
+        except ValueError:
+            raise _Again("the token's address answers with what is no JSON") from None
+
+
+class _Again(Exception):
+    """An attempt that failed and may do better."""
+
+    def __init__(self, reason: str, seconds: float = 0.0, answer: Answer | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self._seconds = seconds
+        self._after = answer.headers.get("retry-after", "") if answer is not None else ""
+
+    def wait_s(self, policy: Retry) -> float:
+        """Seconds that the server asks to wait."""
+        try:
+            asked = policy.parse_retry_after(self._after) if self._after else 0.0
+        except (InvalidHeader, ValueError, OverflowError):
+            asked = 0.0
+        return max(asked, self._seconds)
+
+
+def _pair(name: str | None, password: str | None) -> "Any":
+    from requests.auth import HTTPBasicAuth
+
+    # as bytes: requests would write them in Latin-1
+    return HTTPBasicAuth(expanded(name or "").encode(), expanded(password or "").encode())
+
+
+def _each(value: Any, change: Callable[[str], str]) -> Any:
+    """Lists and mappings with each of their texts changed."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, dict):
+        return {name: _each(item, change) for name, item in value.items()}
+    return [_each(item, change) for item in value] if isinstance(value, list) else value
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    return parts.scheme, parts.hostname, port
