@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import norm
@@ -14,7 +14,10 @@ from analytics.customer_value.forecast import Histories, ahead, alive
 
 @dataclass(frozen=True)
 class Score:
-    """How a fit did. What was held out is nan without a held-out period or an identified fit.
+    """How a fit did. What was held out is nan without a held-out period.
+
+    A fit that is not identified is scored at the last parameters tried, to show what is lost by
+    leaving it; it is never chosen.
 
     Attributes:
         log_likelihood: Of what it was fitted on.
@@ -50,8 +53,10 @@ def compare(fits: Sequence[Fit], held_out: HeldOut | None = None) -> Choice:
     be likely, and it judges the whole distribution, not the mean alone. Without a held-out period
     the log-likelihood in the sample decides; the models have as many parameters each.
     """
-    logs = [_log_chances(fit, held_out) for fit in fits]
-    table = tuple(_score(fit, log, held_out) for fit, log in zip(fits, logs, strict=True))
+    tried = [replace(fit, is_identified=not math.isnan(fit.log_likelihood)) for fit in fits]
+    logs = [_log_chances(fit, held_out) for fit in tried]
+    scores = zip(fits, tried, logs, strict=True)
+    table = tuple(_score(fit, as_tried, log, held_out) for fit, as_tried, log in scores)
     those = [n for n, fit in enumerate(fits) if fit.is_identified]
     if not those:
         return Choice(None, "no model is identified", table)
@@ -80,12 +85,10 @@ def chances(fit: Fit, held_out: HeldOut) -> Floats:
     if not fit.is_identified:
         raise ValueError(f"{fit.model} is not identified: {fit.reason}")
     model, cells = model_named(fit.model), held_out.cells
-    found = np.empty_like(cells.x)
-    for n in np.unique(held_out.occasions):
-        at = held_out.occasions == n
-        found[at] = model.chances(fit.theta, cells.x[at], cells.T[at], held_out.horizon, int(n))
+    n = held_out.occasions
+    found = model.chances(fit.theta, cells.x, cells.T, held_out.horizon, n)
     there = alive(fit, Histories(cells.x, cells.t_x, cells.T))
-    return there * found + np.where(held_out.occasions == 0, 1 - there, 0.0)
+    return there * found + np.where(n == 0, 1 - there, 0.0)
 
 
 def _log_chances(fit: Fit, held_out: HeldOut | None) -> Floats:
@@ -94,13 +97,13 @@ def _log_chances(fit: Fit, held_out: HeldOut | None) -> Floats:
     return np.log(np.maximum(chances(fit, held_out), 1e-300))
 
 
-def _score(fit: Fit, log: Floats, held_out: HeldOut | None) -> Score:
+def _score(fit: Fit, tried: Fit, log: Floats, held_out: HeldOut | None) -> Score:
     known = fit.model, fit.is_identified, fit.reason, fit.log_likelihood
-    if held_out is None or not fit.is_identified:
+    if held_out is None or not tried.is_identified:
         return Score(*known, *[math.nan] * 5)
     cells = held_out.cells
     those = Histories(cells.x, cells.t_x, cells.T)
-    expected = alive(fit, those) * ahead(fit, those, held_out.horizon)
+    expected = alive(tried, those) * ahead(tried, those, held_out.horizon)
     error = expected - held_out.occasions
     return Score(
         *known,

@@ -85,7 +85,7 @@ class Model(ABC):
         """
 
     @abstractmethod
-    def chances(self, theta: Floats, x: Floats, T: Floats, horizon: float, n: int) -> Floats:
+    def chances(self, theta: Floats, x: Floats, T: Floats, horizon: float, n: Floats) -> Floats:
         """Probability of n occasions in (T, T + horizon], given there at T; shape of x."""
 
     @abstractmethod
@@ -156,15 +156,15 @@ class Geometric(Model):
         steps = [(weight * np.exp(-(shape + 1) * np.log1p(p * u / time))).sum(-1) for u in ahead]
         return np.asarray(np.stack(steps, -1) * shape / time)
 
-    def chances(self, theta: Floats, x: Floats, T: Floats, horizon: float, n: int) -> Floats:
+    def chances(self, theta: Floats, x: Floats, T: Floats, horizon: float, n: Floats) -> Floats:
         r, alpha, a, b = theta
         b = b + x + self.first
         stay = np.exp(special.betaln(a, b + n) - special.betaln(a, b))
+        some = np.maximum(n, 1)
+        last = np.exp(special.betaln(a + 1, b + some - 1) - special.betaln(a, b))
+        last = last * special.betainc(some, r + x, horizon / (alpha + T + horizon))
         found = stay * _negative_binomial(n, r + x, alpha + T, horizon)
-        if n > 0:
-            last = np.exp(special.betaln(a + 1, b + n - 1) - special.betaln(a, b))
-            found = found + last * special.betainc(n, r + x, horizon / (alpha + T + horizon))
-        return np.asarray(found)
+        return np.asarray(found + np.where(n > 0, last, 0.0))
 
     def draw(
         self, theta: Floats, x: Floats, T: Floats, draw: np.random.Generator
@@ -216,7 +216,7 @@ class Pareto(Model):
         there = np.exp(-s * np.log1p(ahead / (beta + T)[..., None]))
         return np.asarray(((r + x) / (alpha + T))[..., None] * there)
 
-    def chances(self, theta: Floats, x: Floats, T: Floats, horizon: float, n: int) -> Floats:
+    def chances(self, theta: Floats, x: Floats, T: Floats, horizon: float, n: Floats) -> Floats:
         r, alpha, s, beta = theta
         found = _negative_binomial(n, r + x, alpha + T, horizon)
         found = found * np.exp(-s * np.log1p(horizon / (beta + T)))
@@ -344,7 +344,7 @@ def _purchases(r: float, alpha: float, x: Floats) -> tuple[Floats, Floats, Float
     return log, gradient, hessian
 
 
-def _negative_binomial(n: int, shape: Floats, time: Floats, horizon: float) -> Floats:
+def _negative_binomial(n: Floats, shape: Floats, time: Floats, horizon: float) -> Floats:
     """Probability of n events in `horizon` at a rate of Gamma(shape, time)."""
     log = special.gammaln(shape + n) - special.gammaln(shape) - special.gammaln(n + 1)
     log = log - shape * np.log1p(horizon / time)
