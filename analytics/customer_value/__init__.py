@@ -9,6 +9,7 @@ from analytics.customer_value.cohorts import fit_cohorts
 from analytics.customer_value.fitting import Fit, fit
 from analytics.customer_value.forecast import expected_occasions, p_alive, p_alive_interval
 from analytics.customer_value.models import MODELS
+from analytics.customer_value.profile import likelihood_intervals
 from analytics.customer_value.spend import SpendFit, expected_spend, fit_spend
 from analytics.customer_value.value import Value, clv, expected_occasions_interval
 
@@ -29,6 +30,7 @@ __all__ = [
     "fit",
     "fit_cohorts",
     "fit_spend",
+    "likelihood_intervals",
     "p_alive",
     "p_alive_interval",
 ]

@@ -80,7 +80,7 @@ def fit_spend(frequency: Any, mean_spend: Any, count: Any = None) -> SpendFit:
     if n.sum() < FEWEST_REPEATERS:
         few = f"too few customers: {n.sum():g}, at least {FEWEST_REPEATERS} are needed"
         return _judged(None, few, (x, m, n))
-    scale = float(n @ m / n.sum())
+    scale = math.exp(float(n @ np.log(m) / n.sum()))
     start = np.log([2.0, 3.0, 1.0])
     found = maximise(lambda phi: _likelihood(phi, x, m / scale, n), start, -BOUND, BOUND)
     reason = why_not_identified(PARAMETERS, found) or _infinite_mean(found)
