@@ -9,6 +9,7 @@ says which one holds now.
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -61,11 +62,13 @@ class Price:
         amount: The amount; None where the text holds no price.
         currency: The currency as it is written, such as `€` or `zł`.
         codes: ISO 4217 codes that it may mean, the likeliest first.
+        is_tagged: Whether the currency stands right beside the amount.
     """
 
     amount: Decimal | None = None
     currency: str | None = None
     codes: tuple[str, ...] = ()
+    is_tagged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,16 @@ def read_price(text: str, beside: str | None = None, decimal_mark: str | None = 
         amount = Decimal(0) if _FREE.fullmatch(plain) else None
     if sign is None:
         return Price(amount)
-    return Price(amount, sign.text.strip(), sign.codes)
+    is_tagged = chosen is not None and (chosen.sign is sign or _is_near(plain, chosen, sign))
+    return Price(amount, sign.text.strip(), sign.codes, is_tagged)
+
+
+def _is_near(text: str, chosen: "_Candidate", sign: "_Sign") -> bool:
+    """Whether few letters and no digit stand between a number and a sign."""
+    between = (
+        text[chosen.end : sign.start] if sign.start >= chosen.end else text[sign.end : chosen.start]
+    )
+    return len(between) <= 10 and not re.search(r"\d", between)
 
 
 def _plain(text: str) -> str:
@@ -128,45 +140,51 @@ def _plain(text: str) -> str:
 @cache
 def _sign_pattern() -> re.Pattern[str]:
     """One pattern for all signs: the longest first, letters only as whole words."""
-    distinct = sorted(distinct_signs(), key=len, reverse=True)
-    codes = sorted(currency_codes() - {"XXX"})
-    dollars = [code for code in codes if code.endswith("D")]
+    words: list[str] = []
+    others: list[str] = []
+    for sign in distinct_signs():
+        (words if _is_word(sign) else others).append(sign)
+    dollars = [code for code in currency_codes() if code.endswith("D")]
     return re.compile(
-        rf"(?<!{_LETTER})(?P<dollar>{'|'.join(dollars)})(?= ?\$)"
-        + "|"
-        + rf"(?P<distinct>{'|'.join(map(_bounded, distinct))})"
-        + "|"
-        + rf"(?<!{_LETTER})(?P<code>{'|'.join([*codes, 'BTC'])})(?!{_LETTER})"
+        rf"(?<!{_LETTER})(?P<dollar>{_trie(dollars)})(?= ?\$)"
+        rf"|(?P<sign>{_trie(others)})"
+        # Russian endings follow: рублей
+        rf"|(?<!{_LETTER})(?P<word>[Рр](?:уб|УБ)\.?|{_trie(words)}(?!{_LETTER}))"
+        rf"|(?<!{_LETTER})(?P<code>{_trie([*currency_codes() - {'XXX'}, 'BTC'])})(?!{_LETTER})"
     )
 
 
 @cache
 def _beside_pattern() -> re.Pattern[str]:
     """Letters that are a sign only right beside a number."""
-    signs = sorted(adjacent_signs(), key=len, reverse=True)
-    codes = [code.lower() for code in sorted(currency_codes() - {"XXX"})]
-    return re.compile("|".join([*map(re.escape, signs), *codes, *(c.title() for c in codes)]))
+    codes = [code.lower() for code in currency_codes() - {"XXX"}]
+    return re.compile(_trie([*adjacent_signs(), *codes, *(code.title() for code in codes)]))
 
 
-def _bounded(sign: str) -> str:
-    """A pattern of a sign: its letters do not go on, but for Russian endings such as рублей."""
-    before = rf"(?<!{_LETTER})" if sign[0].isalpha() and not _is_glued(sign) else ""
-    after = rf"(?!{_LETTER})" if sign[-1].isalpha() and not _is_glued(sign) else ""
-    if sign.lower() == "руб":
-        after = ""
-    return before + re.escape(sign) + after
+def _trie(words: Iterable[str]) -> str:
+    """A pattern of any of the words, the longest first, that looks at each letter once."""
+    by_first: dict[str, set[str]] = {}
+    for word in words:
+        if word:
+            by_first.setdefault(word[0], set()).add(word[1:])
+    branches = []
+    for first in sorted(by_first):
+        rest = by_first[first]
+        tail = "" if rest == {""} else _trie(rest)
+        branches.append(re.escape(first) + (f"(?:{tail})?" if tail and "" in rest else tail))
+    return branches[0] if len(branches) == 1 else f"(?:{'|'.join(branches)})"
 
 
-def _is_glued(sign: str) -> bool:
-    """Whether a sign is of a script that writes without spaces, or of Arabic letters."""
-    return ord(sign[0]) > 0x3000 or "\u0600" <= sign[0] <= "\u06ff"
+def _is_word(sign: str) -> bool:
+    """Whether a sign is of letters that stand apart; Arabic and Eastern scripts write on."""
+    return sign[0].isalpha() and not (ord(sign[0]) > 0x3000 or "\u0600" <= sign[0] <= "\u06ff")
 
 
 def _signs(text: str) -> list[_Sign]:
     found: list[_Sign] = []
     for match in _sign_pattern().finditer(text):
         kind, written = match.lastgroup, match[0]
-        codes = (written,) if kind in ("code", "dollar") else distinct_signs()[written]
+        codes = (written,) if kind in ("code", "dollar") else distinct_signs().get(written, ())
         found.append(_Sign(match.start(), match.end(), written, codes))
     codes_beside = {sign.codes[0] for sign in found if sign.text.isalpha() and sign.codes}
     if len(found) > 1 and codes_beside:

@@ -33,13 +33,19 @@ _OUT = re.compile(
     r"|אזל מהמלאי|hết hàng|habis|สินค้าหมด",
     re.IGNORECASE,
 )
+_NOT_OF_PRODUCT = re.compile(
+    r"image|photo|picture|bild|foto|immagin|video|option|store availab|check availab|let you know"
+    r"|tracking|service|review|comment|delivery method|payment|country|region|size guide",
+    re.IGNORECASE,
+)
 _PRE = re.compile(
     r"pre[- ]?order|available for backorder|backorder|vorbestell|précommande|reserva ahora"
     r"|preordina|pré-venda|przedsprzedaż|předobjedn|predobjedn|предзаказ|予約|预购|預購",
     re.IGNORECASE,
 )
 _IN = re.compile(
-    r"\bin stock|add to (?:cart|bag|basket|trolley)|buy (?:it )?now|available now|in den warenkorb"
+    r"\bin stock|add to (?:shopping )?(?:cart|bag|basket|trolley)|buy (?:it )?now|available now"
+    r"|in den (?:warenkorb|einkaufswagen)"
     r"|auf lager|sofort lieferbar|lieferbar|ajouter au panier|en stock|disponible|añadir a"
     r"|agregar al carr|comprar|aggiungi al carrello|disponibile|disponibilità immediata|adicionar"
     r"|in winkel(?:wagen|mand)|op voorraad|i lager|lägg i|på lager|læg i kurv|kjøp"
@@ -62,6 +68,8 @@ def of_schema(text: str | None) -> str | None:
 
 def of_text(text: str) -> str | None:
     """The state that a short visible text tells."""
+    if _NOT_OF_PRODUCT.search(text):
+        return None
     if _OUT.search(text):
         return OUT_OF_STOCK
     if _PRE.search(text):

@@ -14,8 +14,7 @@ _REALLY = {"iso-8859-1": "cp1252", "latin-1": "cp1252", "latin1": "cp1252", "asc
            "shift-jis": "cp932", "sjis": "cp932", "euc-kr": "cp949", "ks_c_5601-1987": "cp949",
            "iso-8859-9": "cp1254", "utf-16": "utf-8", "windows-31j": "cp932", "x-sjis": "cp932",
            "big5": "big5hkscs", "tis-620": "cp874"}  # fmt: skip
-_CONTROLS = {code: " " for code in [*range(9), 11, 12, *range(14, 32), *range(0xD800, 0xE000),
-                                    0xFFFE, 0xFFFF]}  # fmt: skip
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _PROCESSING = re.compile(r"^\s*<\?xml[^>]*\?>")
 
 
@@ -53,7 +52,7 @@ class Document:
 
     def __init__(self, body: bytes, url: str) -> None:
         self.url = url
-        source = _PROCESSING.sub("", decode(body).translate(_CONTROLS), count=1)
+        source = _PROCESSING.sub("", _CONTROLS.sub(" ", decode(body)), count=1)
         self.text = source
         self.root = _parse(source)
 

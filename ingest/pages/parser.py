@@ -6,13 +6,20 @@ from decimal import Decimal
 from ingest.pages import availability as stock
 from ingest.pages import blocked, currency, identifiers, products, selectors, structured
 from ingest.pages.document import Document
+from ingest.pages.facts import read_facts
 from ingest.pages.observation import Finding, Observation
 from ingest.pages.pack import pack_of
-from ingest.pages.state import named_amounts
+from ingest.pages.state import named_amounts, read_state
 from ingest.pages.visible import Visible, read_visible
+from ingest.pages.walk import walk_page
 
 PARSER_VERSION = "1"
 _TOLERANCE = Decimal("0.01")
+_WEIGHTS = {
+    "json_ld": Decimal(3), "microdata": Decimal(3), "rdfa": Decimal(3), "open_graph": Decimal(2),
+    "selector": Decimal("2.5"), "visible": Decimal("1.5"), "state": Decimal("1.4"),
+}  # fmt: skip
+_WEIGHT_OF_REDUCED = Decimal("3.2")
 
 
 def parse_page(
@@ -33,13 +40,18 @@ def parse_page(
         The observation. It depends on the arguments alone, and no bytes raise an error.
     """
     document = Document(body, url)
-    seen = read_visible(document, named_amounts(document))
+    walk = walk_page(document)
+    seen = read_visible(walk, named_amounts(document))
     found = [*_structured(document), *_selected(document, selectors), seen.finding]
+    state_product = read_state(document, walk.title)
+    if state_product is not None:
+        found.append(state_product)
+    found.append(read_facts(document, walk))
     priced = [finding for finding in found if finding.price is not None]
     is_marked = any(f.method != "visible" and f.method != "open_graph" for f in priced)
-    state = blocked.wall(document, is_marked or (bool(priced) and seen.score > 8))
-    if state is not None:
-        return Observation(availability=state[0], reason=state[1])
+    wall = blocked.wall(document, is_marked or (bool(priced) and seen.score > 8))
+    if wall is not None:
+        return Observation(availability=wall[0], reason=wall[1])
     return _observation(document, found, seen, market)
 
 
@@ -62,12 +74,12 @@ def _observation(
     document: Document, found: list[Finding], seen: Visible, market: str | None
 ) -> Observation:
     priced = [finding for finding in found if finding.price is not None]
-    best = priced[0] if priced else None
+    best = _most_trusted(priced, seen)
     price = best.price if best else None
     others = [finding for finding in found if finding is not best]
     title = _first(found, "title", 300) or document.title or None
     quantity, unit = pack_of(title)
-    doubt = _doubt(priced, seen)
+    doubt = _doubt(best, priced)
     return Observation(
         price=price,
         list_price=_list_price(found, price),
@@ -77,7 +89,7 @@ def _observation(
         availability=_availability(found),
         sku=_first(found, "sku"),
         gtin=next((g for f in found if (g := identifiers.gtin(f.gtin))), None),
-        mpn=_first(found, "mpn"),
+        mpn=_mpn(found),
         brand=_first(found, "brand"),
         title=title,
         seller=_first(found, "seller"),
@@ -97,6 +109,13 @@ def _first(found: list[Finding], field: str, longest: int = 100) -> str | None:
     return None
 
 
+def _mpn(found: list[Finding]) -> str | None:
+    """The maker's number; shops that repeat their own number there tell none."""
+    numbers = {finding.sku for finding in found}
+    told = (identifiers.name(finding.mpn) for finding in found)
+    return next((mpn for mpn in told if mpn and mpn not in numbers), None)
+
+
 def _availability(found: list[Finding]) -> str:
     states = [finding.availability for finding in found if finding.availability]
     return states[0] if states else stock.UNKNOWN
@@ -107,14 +126,38 @@ def _list_price(found: list[Finding], price: Decimal | None) -> Decimal | None:
     return next((value for value in told if price is not None and value > price), None)
 
 
-def _doubt(priced: list[Finding], seen: Visible) -> str | None:
+def _most_trusted(priced: list[Finding], seen: Visible) -> Finding | None:
+    """The first finding of the price that has most weight behind it.
+
+    The order of trust decides, unless two that are less trusted agree against one, or the page
+    shows the price struck through that it tells to machines.
+    """
+    weights: dict[Decimal, Decimal] = {}
+    for finding in priced:
+        assert finding.price is not None
+        same = next((p for p in weights if _agree(p, finding.price)), finding.price)
+        weight = _WEIGHTS[finding.method]
+        if finding is seen.finding and finding.list_price == priced[0].price:
+            weight = _WEIGHT_OF_REDUCED
+        weights[same] = weights.get(same, Decimal(0)) + weight
+    if not weights:
+        return None
+    top = max(weights.values())
+    return next(f for f in priced if f.price is not None and weights.get(f.price) == top)
+
+
+def _agree(one: Decimal, other: Decimal) -> bool:
+    return abs(one - other) <= _TOLERANCE * max(one, other)
+
+
+def _doubt(best: Finding | None, priced: list[Finding]) -> str | None:
     """Why a price is in doubt: another reader found another one."""
-    for other in priced[1:]:
-        first = priced[0]
-        assert first.price is not None and other.price is not None
-        if abs(first.price - other.price) > _TOLERANCE * max(first.price, other.price):
+    if best is None or best.price is None:
+        return None
+    for other in priced:
+        if other.price is not None and not _agree(best.price, other.price):
             return (
-                f"prices disagree: {first.method} says {first.price}, "
+                f"prices disagree: {best.method} says {best.price}, "
                 f"{other.method} says {other.price}"
             )
     return None

@@ -33,6 +33,7 @@ def find(items: list[Item], document: Document, method: str) -> Finding | None:
     if product is None:
         return _bare_offer(items, method, related)
     finding = _finding(product, document, method)
+    _join_variants(finding, product, products)
     if finding.price is None and "element" in product:
         _adopt_offer(finding, items)
     return finding
@@ -109,6 +110,15 @@ def _finding(product: Item, document: Document, method: str) -> Finding:
             )
             finding.mpn = finding.mpn or text(each, "mpn")
     return finding
+
+
+def _join_variants(finding: Finding, product: Item, products: list[Item]) -> None:
+    """Let products of the same name, such as sizes, tell together whether one is in stock."""
+    name = text(product, "name")
+    alike = [each for each in products if name and text(each, "name") == name]
+    if len(alike) > 1:
+        states = [stock.of_schema(text(o, "availability")) for each in alike for o in _offers(each)]
+        finding.availability = _any_state(states) or finding.availability
 
 
 def _holds(variant: Item, offer: Item | None) -> bool:

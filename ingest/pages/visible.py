@@ -1,8 +1,9 @@
 """The price that a reader of the page would see, found without any markup for machines.
 
 Every number that looks like a price is a candidate with a score: what its element and those around
-it are called, where it stands between the heading and the button that buys, whether it is struck
-through, hidden or part of another product's card, whether scripts of the page name it as a price.
+it are called, where it stands between the heading and the button that buys, what is written before
+it, whether it is struck through, hidden or part of another product's card, how often it is shown,
+and whether scripts of the page name it as a price.
 """
 
 import math
@@ -10,64 +11,56 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import lru_cache
 from itertools import islice
 from typing import Any
 
-from rapidfuzz import fuzz
-
 from ingest.pages import availability as stock
-from ingest.pages.document import Document, squeeze
+from ingest.pages import regions
+from ingest.pages.document import squeeze
 from ingest.pages.observation import Finding
+from ingest.pages.walk import Chunk, Walk
 from ingest.prices import Price, read_price
 
 _LONGEST = 60
+_LONGEST_SENTENCE = 160
 _HIGHEST_CLIMB = 4
-_SKIPPED = frozenset({"script", "style", "noscript", "template", "svg", "head", "select", "option",
-                      "textarea", "iframe", "canvas"})  # fmt: skip
-_BUTTONS = frozenset({"button", "a", "input"})
-
-RELATED, CHROME, HIDDEN, STRUCK, UNIT, SHIPPING, CART, PRICED, CURRENT, SAVING, REVIEW = (
-    1 << bit for bit in range(11)
-)
-_WORDS = {
-    RELATED: r"relat|recom|similar|carousel|upsell|up-sell|cross-?sell|also|sponsor|recently|viewed"
-    r"|bundle|accessor|slider|swiper|slick|product-?(?:list|grid|card|tile|item)s?\b|compar(?!e-?at)"
-    r"|alternativ|suggest|you-?may|featured|bestsell|popular|together|widget|teaser|banner|promo-?b"
-    r"|variant-?list|others|more-?from|trending|crosssell|souvis|podob|rodina",
-    CHROME: r"header|footer|\bnav|navig|menu|breadcrumb|topbar|sidebar|side-bar|newsletter|cookie",
-    HIDDEN: r"hidden\b|\bhide\b|visually-?hidden|sr-only|modal|popup|tooltip|lightbox|offscreen",
-    STRUCK: r"old|\bwas|list-?price|strike|stroke|before|msrp|rrp|\buvp|compare-?at|compareat"
-    r"|original|crossed|previous|\bprev|\bfull-?price|regular-?price-?(?:old|was)|line-?through"
-    r"|retail|non-?sale|price-?standard|rozn|stara|vorher|barr[eé]|tachado|pvp|\bwas-",
-    UNIT: r"unit-?price|per-?unit|price-?per|base-?price-?unit|grundpreis|per-?kg",
-    SHIPPING: r"shipp|deliver|versand|livraison|spedizion|doprav|postage|freight|lieferung",
-    CART: r"mini-?cart|cart-?total|basket-?total|cart-?summary|minibasket|subtotal|bag-?total"
-    r"|header-?cart|top-?cart|kosik",
-    PRICED: r"price|prix|preis|prezzo|precio|preco|cena|cen[ay]\b|pris\b|fiyat|harga|amount|cost\b"
-    r"|money|prc|цена|kaina|hinta|ár\b|curr",
-    CURRENT: r"sale|special|current|\bnow|final|our-?price|offer|actual|sell|deal|buy|main|today"
-    r"|new-?price|discounted|priceto|buybox|primary|product-?(?:price|detail|info|main|view|page)|pdp",
-    SAVING: r"sav(?:e|ing)|discount-?(?:amount|value|percent|badge|label|rate)|reduction|rabatt"
-    r"|you-?save|coupon|voucher|cashback|points|reward|install?ment|monthly|finance|credit|klarna"
-    r"|afterpay|loan|rata|splatk|leasing|warrant|insurance|protection",
-    REVIEW: r"review|rating|comment|question|answer|stars?\b|faq",
-}
-_CLASS = [(flag, re.compile(words)) for flag, words in _WORDS.items()]
-_STRUCK_TAGS = frozenset({"del", "s", "strike"})
-_NEGATIVE_TEXT = re.compile(
-    r"shipping|delivery|versand|livraison|spedizione|save\b|saving|spar|per month|/ ?mo\b|monthly"
-    r"|pro monat|par mois|/ ?(?:kg|l|ml|g|oz|100)\b|per (?:kg|litre|unit)|from other|used|gebraucht"
-    r"|minimum|tax\b|vat only|deposit|coupon|off\b|доставка|over \$|orders|gift card|rrp|was\b|list"
-    r"|month|monat|měs|rata|счет",
+_NEAR_LABEL = 5
+_LEAST = 5.0
+# a page that has nothing to sell often shows no price but those of other products
+_LEAST_OF_SOLD_OUT = 7.0
+_HAS_DIGIT = re.compile(r"\d")
+_NO_PRICE = re.compile(
+    r"shipping|delivery|versand|livraison|spedizion|dostaw|doprav|\bsave\b|saving|\bspar|sparen"
+    r"|per month|/ ?mo\b|monthly|pro monat|par mois|al mese|/ ?(?:kg|l|ml|g|oz|100)\b"
+    r"|per (?:kg|litre|unit|100)|used|gebraucht|minimum|deposit|coupon|\boff\b|over \$|orders"
+    r"|gift card|points|estimate|doručení|měsíčně|mesačne|za kus|\bks\b",
     re.IGNORECASE,
 )
 _LIST_TEXT = re.compile(
-    r"\b(?:was|rrp|msrp|list price|uvp|statt|instead of|reg\.|regular price|original|before|prix"
-    r" conseillé|au lieu de|prezzo consigliato|pvp|antes|ord\.|tidigare|běžná cena|bežná cena"
-    r"|старая цена|reference price)\b",
+    r"\b(?:was|rrp|msrp|list(?: price)?|uvp|statt|instead of|reg\.?|regular(?: price)?|original"
+    r"|before|prix conseillé|au lieu de|prezzo consigliato|listino|pvp|antes|ord\.|tidigare"
+    r"|běžná cena|bežná cena|pôvodná|původní|reference price|old price|retail|compare at"
+    r"|unverb|prix de vente conseill|precio recomendado|starting)\b"
+    r"|старая цена|建議售價|原價|定價|市價|市场价|原价|参考価格|定価|정가",
     re.IGNORECASE,
 )
+_NET_TEXT = re.compile(
+    r"\bex(?:cl?|cluding)?\.? ?(?:tax|vat|gst|btw|iva)|bez ?(?:dph|vat|pdv|ddv)|netto|\bht\b"
+    r"|zzgl\. ?mwst|hors tax|without tax|plus vat|\+ ?vat|\bnet\b|sin iva|\+ ?iva|senza iva"
+    r"|без ндс|brez ddv",
+    re.IGNORECASE,
+)
+_NOW_TEXT = re.compile(
+    r"\b(?:now|our price|sale price|price|jetzt|nur|preis|prix|prezzo|precio|preço|cena|pris|fiyat"
+    r"|offer|special|today|deal|current bid)\b|цена|特價|優惠價|售價|售价"
+    r"|价格|促销价|価格|税込|가격",
+    re.IGNORECASE,
+)
+_WEIGHTS = {
+    regions.RELATED: -4.0, regions.CHROME: -4.0, regions.HIDDEN: -2.0, regions.STRUCK: -3.5,
+    regions.UNIT: -4.0, regions.SHIPPING: -3.0, regions.CART: -3.0, regions.SAVING: -3.0,
+    regions.REVIEW: -2.0, regions.NET: -2.0, regions.LISTED: -1.0,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,33 +70,35 @@ class _Reading:
     element: Any
     text: str
     price: Price
+    amount: Decimal
     is_pure: bool
 
 
 @dataclass(slots=True)
 class Candidate:
-    """A number that may be the price."""
+    """A number that may be the price.
+
+    Attributes:
+        element, text: Where it stands.
+        price, amount: What it says.
+        place: The number of its element in the order of the page.
+        flags: Regions that it stands in.
+        near: Regions of the elements right around it.
+        label: What is written before it.
+        is_pure: Whether its element holds the price and nothing else.
+        score: How much speaks for it.
+    """
 
     element: Any
-    price: Price
     text: str
+    price: Price
+    amount: Decimal
     place: int
     flags: int
-    depth_flags: int
+    near: int
+    label: str
     is_pure: bool
     score: float = 0.0
-    copies: int = 1
-
-
-@dataclass(slots=True)
-class _Walk:
-    """What one pass over the page gathers."""
-
-    candidates: list[Candidate] = field(default_factory=list)
-    headings: list[tuple[int, str, str]] = field(default_factory=list)
-    buttons: list[tuple[int, str, int]] = field(default_factory=list)
-    notes: list[tuple[int, str, int]] = field(default_factory=list)
-    size: int = 0
 
 
 @dataclass(slots=True)
@@ -112,126 +107,70 @@ class Visible:
 
     Attributes:
         finding: Price, list price, title and availability.
-        amounts: How often each amount stands on the page with a sign.
+        candidates: All of them, the best first.
         score: How much speaks for the price.
-        lead: How far the price is ahead of the next other amount.
     """
 
     finding: Finding
-    amounts: Counter[Decimal]
-    score: float = 0.0
-    lead: float = 0.0
     candidates: list[Candidate] = field(default_factory=list)
+    score: float = 0.0
+
+    def shows(self, amount: Decimal) -> bool:
+        """Whether an amount is shown as a price that holds, outside of other products."""
+        others = regions.RELATED | regions.CHROME | regions.STRUCK
+        return any(each.amount == amount and not each.flags & others for each in self.candidates)
 
 
-@lru_cache(maxsize=20_000)
-def _flags_of(names: str) -> int:
-    """Flags of an element by its class, id and other names."""
-    flags = 0
-    for flag, pattern in _CLASS:
-        if pattern.search(names):
-            flags |= flag
-    return flags
-
-
-def read_visible(document: Document, named: Counter[Decimal]) -> Visible:
+def read_visible(walk: Walk, named: Counter[Decimal]) -> Visible:
     """Read the visible prices of a page.
 
     Args:
-        document: The page.
+        walk: The page.
         named: How often the page's scripts name an amount as a price.
     """
-    walk = _walk(document)
-    heading, title = _heading(walk, document)
-    button = _button(walk, heading)
-    _score(walk, heading, button, named)
-    return _verdict(walk, heading, title, button)
+    candidates = _candidates(walk)
+    _score(walk, candidates, named)
+    candidates.sort(key=lambda each: (-each.score, each.place))
+    finding = Finding("visible", title=walk.title or None, availability=_availability(walk))
+    seen = Visible(finding, candidates)
+    is_out = finding.availability == stock.OUT_OF_STOCK
+    if candidates and candidates[0].score >= (_LEAST_OF_SOLD_OUT if is_out else _LEAST):
+        best = candidates[0]
+        finding.price, finding.currency = best.amount, best.price.currency
+        finding.codes, seen.score = best.price.codes, best.score
+        finding.list_price = _list_price(best, candidates)
+    return seen
 
 
-def _walk(document: Document) -> _Walk:
-    walk = _Walk()
-    flags: dict[Any, int] = {}
+def _candidates(walk: Walk) -> list[Candidate]:
+    found: list[Candidate] = []
     seen: set[Any] = set()
-    skipped: set[Any] = set()
-    for place, element in enumerate(document.root.iter("*")):
-        tag, parent = element.tag, element.getparent()
-        if parent in skipped or tag in _SKIPPED:
-            skipped.add(element)
-            if element.tail and parent not in skipped:
-                _note(walk, parent, element.tail, place, flags, seen)
-            continue
-        flags[element] = flags.get(parent, 0) & _INHERITED | _own_flags(element)
-        walk.size = place
-        if tag in ("h1", "h2"):
-            walk.headings.append((place, tag, squeeze(element.text_content())))
-        if tag in _BUTTONS:
-            _button_text(walk, element, place, flags[element])
-        if element.text:
-            _note(walk, element, element.text, place, flags, seen)
-        if element.tail and parent is not None:
-            _note(walk, parent, element.tail, place, flags, seen)
-    return walk
+    for number, chunk in enumerate(walk.chunks):
+        if _HAS_DIGIT.search(chunk.text):
+            reading = _widest(chunk)
+            if reading is not None and reading.element not in seen:
+                seen.add(reading.element)
+                found.append(_candidate(walk, number, chunk, reading))
+    return found
 
 
-_INHERITED = RELATED | CHROME | HIDDEN | STRUCK | UNIT | SHIPPING | CART | SAVING | REVIEW
+def _candidate(walk: Walk, number: int, chunk: Chunk, reading: _Reading) -> Candidate:
+    before = walk.chunks[max(0, number - 2) : number]
+    labels = [each.text for each in before if chunk.place - each.place <= _NEAR_LABEL]
+    label = next((t for t in reversed(labels) if 1 < len(t) <= 40 and not _HAS_DIGIT.search(t)), "")
+    near = 0
+    for element in (reading.element, *islice(reading.element.iterancestors(), 3)):
+        near |= walk.flags.get(element, 0)
+    return Candidate(
+        reading.element, reading.text, reading.price, reading.amount, chunk.place,
+        walk.flags.get(reading.element, 0), near, label, reading.is_pure,
+    )  # fmt: skip
 
 
-def _own_flags(element: Any) -> int:
-    tag, get = element.tag, element.get
-    names = f"{get('class') or ''} {get('id') or ''} {get('itemprop') or ''} {_data(element)}"
-    flags = _flags_of(names.lower()) if len(names) > 3 else 0
-    if tag in ("header", "footer", "nav", "aside"):
-        flags |= CHROME
-    elif tag in _STRUCK_TAGS:
-        flags |= STRUCK
-    style = get("style")
-    if style:
-        style = style.replace(" ", "").lower()
-        if "line-through" in style:
-            flags |= STRUCK
-        if "display:none" in style or "visibility:hidden" in style:
-            flags |= HIDDEN
-    if get("hidden") is not None:
-        flags |= HIDDEN
-    return flags
-
-
-def _data(element: Any) -> str:
-    return " ".join(
-        value
-        for name in ("data-test", "data-testid", "data-qa", "data-selenium", "data-auto", "name")
-        if (value := element.get(name))
-    )
-
-
-def _button_text(walk: _Walk, element: Any, place: int, flags: int) -> None:
-    words = element.get("value") if element.tag == "input" else element.text_content()[:200]
-    words = squeeze(f"{words or ''} {element.get('title') or ''} {element.get('aria-label') or ''}")
-    if 1 < len(words) < 60 and stock.is_order_text(words):
-        walk.buttons.append((place, words, flags))
-
-
-def _note(
-    walk: _Walk, element: Any, words: str, place: int, flags: dict[Any, int], seen: set[Any]
-) -> None:
-    """Keep a text of the page if it may be a price or tell of the stock."""
-    length = len(words)
-    if length < 2000 and any(c.isdigit() for c in words):
-        candidate = _candidate(element, words, place, flags, seen)
-        if candidate is not None:
-            walk.candidates.append(candidate)
-    if 4 < length < 160 and words.strip():
-        state = stock.of_text(words)
-        if state:
-            walk.notes.append((place, state, flags.get(element, 0)))
-
-
-def _candidate(
-    element: Any, words: str, place: int, flags: dict[Any, int], seen: set[Any]
-) -> Candidate | None:
+def _widest(chunk: Chunk) -> _Reading | None:
     """The price around a text: the widest element that holds nothing else, or the text itself."""
-    best = _reading(element, squeeze(words))
-    for climbed in (element, *islice(element.iterancestors(), _HIGHEST_CLIMB - 1)):
+    best = _reading(chunk.element, chunk.text, _LONGEST_SENTENCE)
+    for climbed in (chunk.element, *islice(chunk.element.iterancestors(), _HIGHEST_CLIMB - 1)):
         joined = joined_text(climbed) if climbed.tag not in ("body", "html") else ""
         if not joined or len(joined) > _LONGEST:
             break
@@ -240,214 +179,163 @@ def _candidate(
             if best is not None and not _is_better(wider, best):
                 break
             best = wider
-    if best is None or best.element in seen or not (best.is_pure or best.price.currency):
-        return None
-    seen.add(best.element)
-    near = _near_flags(best.element, flags)
-    return Candidate(
-        best.element, best.price, best.text, place, flags.get(best.element, 0), near, best.is_pure
-    )
+    return best if best is not None and (best.is_pure or best.price.is_tagged) else None
 
 
-def _reading(element: Any, text: str) -> _Reading | None:
+def _reading(element: Any, text: str, longest: int = _LONGEST) -> _Reading | None:
     """The price that the text of an element is; None where it is none."""
-    if len(text) > _LONGEST:
+    if len(text) > longest:
         return None
     price = read_price(text)
     if price.amount is None or price.amount <= 0:
         return None
-    return _Reading(element, text, price, _is_pure(text))
+    return _Reading(element, text, price, price.amount, is_pure(text))
 
 
 def _is_better(wider: _Reading, narrow: _Reading) -> bool:
     """Whether the wider of two texts still is one price, or tells the currency."""
-    return wider.is_pure or (narrow.price.currency is None and wider.price.currency is not None)
-
-
-def _near_flags(element: Any, flags: dict[Any, int]) -> int:
-    """Flags of an element and of the three around it, by their own names."""
-    near = 0
-    for _ in range(4):
-        if element is None:
-            break
-        near |= flags.get(element, 0)
-        element = element.getparent()
-    return near
+    return wider.is_pure or (wider.price.is_tagged and not narrow.price.is_tagged)
 
 
 _PURE = re.compile(r"[\W\d_]*(?:[^\W\d_]{1,4}\.?[\W\d_]*)?")
 _NUMBERS = re.compile(r"\d+(?:[.,'\u00a0 ]\d+)*")
 
 
-def _is_pure(text: str) -> bool:
+def is_pure(text: str) -> bool:
     """Whether a text is one price and nothing else."""
     if not _PURE.fullmatch(text) or "%" in text:
         return False
     return len(_NUMBERS.findall(text)) == 1
 
 
+_CENTS = re.compile(r"\d\d(?!\d)\D{0,3}")
+_WHOLE = re.compile(r"(?<![.,\d])\d[\d ]*$")
+
+
 def joined_text(element: Any) -> str:
     """The text of an element; raised cents become decimals."""
-    parts = list(element.itertext())
+    parts = [part for part in map(squeeze, islice(element.itertext(), 13)) if part]
     if len(parts) == 1:
-        return squeeze(parts[0])
-    if len(parts) > 12 or sum(map(len, parts)) > 400:
-        return squeeze("".join(parts))[: _LONGEST + 1].ljust(_LONGEST + 1)
+        return parts[0]
+    if len(parts) > 12:
+        return squeeze(element.text_content()).ljust(_LONGEST + 1)
     text = ""
-    for part in map(squeeze, parts):
-        if not part:
-            continue
-        if re.fullmatch(r"\d\d\D{0,3}", part) and re.search(r"(?<![.,\d])\d[\d ]*$", text):
-            text += ("." if not re.search(r"[.,]$", text) else "") + part
-        elif re.match(r"[.,]\d", part) or (re.search(r"\d[.,]$", text) and part[0].isdigit()):
+    for part in parts:
+        if _CENTS.fullmatch(part) and _WHOLE.search(text):
+            text += f".{part}"
+        elif re.match(r"[.,](?:\d|$)", part) or (part[0].isdigit() and re.search(r"\d[.,]$", text)):
             text += part
         else:
             text += f" {part}" if text else part
     return text
 
 
-def _heading(walk: _Walk, document: Document) -> tuple[int, str]:
-    """Place and text of the heading that names the product."""
-    page = (document.metas.get("og:title") or document.title).lower()
-    best, best_rank = (0, ""), 0.0
-    for place, tag, text in walk.headings:
-        if not 2 < len(text) < 300:
-            continue
-        likeness = fuzz.token_set_ratio(text.lower(), page) / 100 if page else 0
-        rank = likeness + (0.6 if tag == "h1" else 0)
-        if rank > best_rank + 0.01:
-            best, best_rank = (place, text), rank
-    return best if best_rank >= 0.6 else (0, "")
-
-
-def _button(walk: _Walk, heading: int) -> int | None:
-    """Place of the button that buys: the first after the heading outside of other products."""
-    after = [
-        place
-        for place, _, flags in walk.buttons
-        if place >= heading and not flags & (RELATED | CHROME | HIDDEN)
-    ]
-    return min(after, default=None)
-
-
-def _score(walk: _Walk, heading: int, button: int | None, named: Counter[Decimal]) -> None:
-    copies = Counter(candidate.price.amount for candidate in walk.candidates)
-    shapes: dict[str, set[Any]] = {}
-    for candidate in walk.candidates:
-        shapes.setdefault(_shape(candidate.element), set()).add(candidate.price.amount)
-    for candidate in walk.candidates:
-        candidate.copies = copies[candidate.price.amount]
+def _score(walk: Walk, candidates: list[Candidate], named: Counter[Decimal]) -> None:
+    copies = Counter(candidate.amount for candidate in candidates)
+    shapes: dict[str, set[Decimal]] = {}
+    for candidate in candidates:
+        shapes.setdefault(_shape(candidate.element), set()).add(candidate.amount)
+    for candidate in candidates:
+        alike = len(shapes[_shape(candidate.element)])
         candidate.score = (
             _score_of_names(candidate)
-            + _score_of_place(candidate, heading, button, walk.size)
+            + _score_of_place(candidate, walk)
             + _score_of_text(candidate)
-            + 0.6 * math.log(candidate.copies)
-            + (1.5 if named[candidate.price.amount or Decimal(0)] else 0)
-            - 0.8 * min(3, len(shapes[_shape(candidate.element)]) - 1)
+            + 0.6 * math.log(copies[candidate.amount])
+            + (1.5 + 0.3 * math.log(named[candidate.amount]) if named[candidate.amount] else 0)
+            - 0.8 * min(3, alike - 1)
         )
 
 
 def _shape(element: Any) -> str:
+    """How an element is made: prices of cards in a list are made alike."""
     parent = element.getparent()
     above = parent.get("class") if parent is not None else ""
     return f"{element.tag}.{element.get('class') or ''}<{above or ''}"
 
 
-_WEIGHTS = {RELATED: -4.0, CHROME: -4.0, HIDDEN: -2.0, STRUCK: -3.5, UNIT: -4.0, SHIPPING: -3.0,
-            CART: -3.0, SAVING: -3.0, REVIEW: -2.0}  # fmt: skip
-
-
 def _score_of_names(candidate: Candidate) -> float:
     score = sum(weight for flag, weight in _WEIGHTS.items() if candidate.flags & flag)
-    near = candidate.depth_flags
-    if near & PRICED:
-        score += 2.5
-    if near & CURRENT:
-        score += 1.0
-    return score
+    score += 2.5 if candidate.near & regions.PRICED else 0
+    return score + (1.0 if candidate.near & regions.CURRENT else 0)
 
 
-def _score_of_place(candidate: Candidate, heading: int, button: int | None, size: int) -> float:
+def _score_of_place(candidate: Candidate, walk: Walk) -> float:
     place = candidate.place
-    score = 0.0
-    if heading:
-        distance = place - heading
-        score += 3.0 * math.exp(-distance / 200) if distance >= 0 else 1.0 * math.exp(distance / 60)
+    if walk.heading:
+        distance = place - walk.heading
+        score = 3 * math.exp(-distance / 200) if distance >= 0 else math.exp(distance / 60)
     else:
-        score += 1.5 * math.exp(-place / max(1, size) * 3)
-    if button is not None:
-        score += 2.0 * math.exp(-abs(button - place) / 80)
+        score = 1.5 * math.exp(-3 * place / walk.size)
+    if walk.button is not None:
+        score += 2 * math.exp(-abs(walk.button - place) / 80)
     return score
 
 
 def _score_of_text(candidate: Candidate) -> float:
-    score = 2.0 if candidate.price.currency else -1.0
-    if candidate.is_pure:
-        score += 1.0
-    if _NEGATIVE_TEXT.search(candidate.text):
-        score -= 2.5
-    if re.search(r"\d[.,]\d\d(?!\d)", candidate.text):
-        score += 0.5
-    if candidate.element.tag in ("h1", "h2", "h3", "strong", "b", "ins"):
-        score += 0.4
-    style = (candidate.element.get("style") or "").lower()
-    size = re.search(r"font-size:\s*(\d+)", style)
-    if size and int(size[1]) >= 18:
-        score += 0.5
-    return score
+    text, label, sign = candidate.text, candidate.label, candidate.price.currency or ""
+    is_signed = candidate.price.is_tagged and (
+        len(sign) > 1 or not sign.isalpha() or sign > "\u2000"
+    )
+    score = 2.0 if is_signed else -1.0
+    score += 1.0 if candidate.is_pure else 0
+    score -= 1.0 if len(text) > _LONGEST else 0
+    score += 1.0 if _is_written_for_scripts(candidate) else 0
+    score += 0.5 if re.search(r"\d[.,]\d\d(?!\d)", text) else 0
+    score += 0.4 if candidate.element.tag in ("h1", "h2", "h3", "strong", "b", "ins") else 0
+    for words, weight in ((_NO_PRICE, -2.5), (_LIST_TEXT, -2.0), (_NET_TEXT, -1.5)):
+        score += weight if words.search(text) or words.search(label) else 0
+    score += 0.7 if _NOW_TEXT.search(text) or _NOW_TEXT.search(label) else 0
+    size = re.search(r"font-size:\s*(\d+)", candidate.element.get("style") or "")
+    return score + (0.5 if size and int(size[1]) >= 18 else 0)
 
 
-_LEAST = 3.0
+_AMOUNT_ATTRIBUTES = ("content", "data-price", "data-product-price", "data-value", "data-amount",
+                      "data-price-amount", "data-final-price", "value")  # fmt: skip
 
 
-def _verdict(walk: _Walk, heading: int, title: str, button: int | None) -> Visible:
-    finding = Finding("visible", title=title or None)
-    amounts: Counter[Decimal] = Counter()
-    for candidate in walk.candidates:
-        if candidate.price.amount is not None:
-            amounts[candidate.price.amount] += 1
-    ranked = sorted(walk.candidates, key=lambda c: (-c.score, c.place))
-    seen = Visible(finding, amounts, candidates=ranked)
-    if ranked and ranked[0].score >= _LEAST:
-        best = ranked[0]
-        finding.price, finding.currency = best.price.amount, best.price.currency
-        finding.codes = best.price.codes
-        others = [c.score for c in ranked if c.price.amount != best.price.amount]
-        seen.score, seen.lead = best.score, best.score - max(others, default=0.0)
-        finding.list_price = _list_price(best, ranked)
-    finding.availability = _availability(walk, heading, button)
-    return seen
+def _is_written_for_scripts(candidate: Candidate) -> bool:
+    """Whether an attribute around the price holds its amount as machines write it."""
+    for element in (candidate.element, *islice(candidate.element.iterancestors(), 2)):
+        for name in _AMOUNT_ATTRIBUTES:
+            value = element.get(name)
+            if value and re.fullmatch(r"\d+(\.\d+)?", value) and Decimal(value) == candidate.amount:
+                return True
+    return False
 
 
-def _list_price(best: Candidate, ranked: list[Candidate]) -> Decimal | None:
+def _list_price(best: Candidate, candidates: list[Candidate]) -> Decimal | None:
     """The struck or `was` price near the price that is higher than it."""
-    price = best.price.amount
-    assert price is not None
     near = [
         other
-        for other in ranked
-        if (other.flags & STRUCK or _LIST_TEXT.search(other.text))
-        and not other.flags & (RELATED | CHROME | UNIT | SHIPPING)
+        for other in candidates
+        if (
+            other.flags & (regions.STRUCK | regions.LISTED)
+            or _LIST_TEXT.search(f"{other.label} {other.text}")
+        )
+        and not other.flags & (regions.RELATED | regions.CHROME | regions.UNIT | regions.SHIPPING)
         and abs(other.place - best.place) < 60
-        and other.price.amount is not None
-        and price < other.price.amount < price * 20
+        and best.amount < other.amount < best.amount * 20
     ]
-    if not near:
-        return None
-    return min(near, key=lambda other: abs(other.place - best.place)).price.amount
+    return min(near, key=lambda other: abs(other.place - best.place)).amount if near else None
 
 
-def _availability(walk: _Walk, heading: int, button: int | None) -> str | None:
+_NEAR_STOCK = 700
+_AT_BUTTON = 60
+
+
+def _availability(walk: Walk) -> str | None:
     """Notes near the heading and the button decide; a button that buys is a yes."""
-    window = [
-        (abs(place - (button or heading)), state)
-        for place, state, flags in walk.notes
-        if not flags & (RELATED | CHROME | HIDDEN | REVIEW) and heading <= place <= heading + 600
-    ]
-    states = [state for _, state in sorted(window)]
-    if button is not None and button - heading < 600:
-        return stock.PRE_ORDER if states[:1] == [stock.PRE_ORDER] else stock.IN_STOCK
-    for wanted in (stock.OUT_OF_STOCK, stock.PRE_ORDER, stock.IN_STOCK):
-        if wanted in states:
-            return wanted
-    return None
+    middle = walk.button if walk.button is not None else walk.heading
+    told: list[tuple[int, str]] = []
+    for chunk in walk.chunks:
+        is_of_product = not chunk.flags & (regions.NO_PRODUCT | regions.REVIEW)
+        if abs(chunk.place - middle) <= _NEAR_STOCK and is_of_product and 4 < len(chunk.text) < 90:
+            state = stock.of_text(chunk.text)
+            if state:
+                told.append((abs(chunk.place - middle), state))
+    told.sort()
+    if walk.button is not None:
+        is_pre = told and told[0][1] == stock.PRE_ORDER and told[0][0] <= _AT_BUTTON
+        return stock.PRE_ORDER if is_pre else stock.IN_STOCK
+    return told[0][1] if told else None
