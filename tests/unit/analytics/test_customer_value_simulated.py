@@ -67,15 +67,18 @@ def test_intervals_of_the_hessian_cover_the_true_parameters(model: str) -> None:
 
 
 def test_intervals_of_the_likelihood_cover_where_those_of_the_hessian_are_too_short() -> None:
+    # CDNOW's parameters, customers and weeks
+    truth = {"r": 0.525, "alpha": 6.183, "a": 0.891, "b": 1.614}
     by_hessian, by_likelihood = [], []
     for seed in range(80):
-        cells = cells_of(customers("mbg_nbd", 800, seed))
+        T = np.random.default_rng(seed).uniform(27, 39, 2357)
+        cells = cells_of(simulate("mbg_nbd", truth, T, HORIZON, seed))
         fitted = fit("mbg_nbd", cells)
         for found, one in (
             (by_hessian, fitted.interval()),
             (by_likelihood, likelihood_intervals(fitted, cells)),
         ):
-            found += [low <= TRUE["mbg_nbd"][n] <= high for n, (low, high) in one.items()]
+            found += [low <= truth[name] <= high for name, (low, high) in one.items()]
     assert 0.86 < np.mean(by_likelihood) < 0.94
     assert np.mean(by_hessian) < np.mean(by_likelihood)
 
