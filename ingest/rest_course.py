@@ -146,6 +146,7 @@ class Course:
         if self.pages > self._settings.max_pages:
             raise self._lost(f"more than {self._settings.max_pages:,} pages came")
         elements = self.elements(page)
+        self._check_whole(page)
         self._note_total(page)
         keys = self._keys_of(elements)
         if self._has_jumped(position, keys):
@@ -175,6 +176,18 @@ class Course:
         if not isinstance(found, list):
             raise self._no_records()
         return found
+
+    def _check_whole(self, page: Page) -> None:
+        """Refuse a page on which a list inside a record was cut off: its rest would be lost."""
+        path = self._settings.cut_off
+        if path and any(value is True for value in Path.of(path).values(page.content)):
+            raise TradewindError(
+                f"a list inside a record was cut off: {path} is true",
+                self._where,
+                "records that hold all their lines",
+                "ask for longer lists (a variable or parameter of the request) and fewer records "
+                "a page",
+            )
 
     def _lines(self, text: str) -> list[Any]:
         if self._settings.format == "jsonl":

@@ -19,7 +19,8 @@ _SECRET_NAMES = re.compile(
     r"authorization|token|secret|passw|api[-_]?key|access[-_]?key|signature|credential",
     re.IGNORECASE,
 )
-_FORMATS = ("iso", "epoch", "epoch_ms", "number")
+_NUMBERS = ("epoch", "epoch_ms", "number")
+_FORMATS = ("iso", *_NUMBERS)
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
 
 
@@ -333,7 +334,25 @@ class RestSettings(_Model):
     def _disagreements(self) -> list[tuple[str, str, str]]:
         paged = self.pagination.kind in ("page", "offset")
         asks_with_cursor = any(CURSOR in text for text in texts(self._asked))
+        record = Path.of(self.records)
         rules = (
+            (
+                len(record.levels) < 2 and self.format == "json",
+                (
+                    f"records {self.records}, without a list",
+                    "[] where the list is",
+                    f"write `{self.records}[]`",
+                ),
+            ),
+            (
+                len(record.levels) > 2 and not self.key,
+                (
+                    "records in lists of other records, without key",
+                    "the column that names the outer one: they land together",
+                    "add `key: order_id`, and `fields: {order_id: ...}`",
+                ),
+            ),
+            *((True, told) for told in self._wrong_fields(record)),
             (
                 bool(self.body and self.graphql),
                 ("both body and graphql", "one of them", "leave one out"),
@@ -371,11 +390,54 @@ class RestSettings(_Model):
                 ),
             ),
             (
+                self.cursor_format == "number" and bool(_SPAN.fullmatch(self.look_back)),
+                (
+                    f"look_back {self.look_back} of a cursor of numbers",
+                    "a number",
+                    "write for instance `look_back: 100`",
+                ),
+            ),
+            (
+                self.look_back_seconds is None and self.cursor_format not in _NUMBERS,
+                (
+                    f"look_back {self.look_back} of a cursor of times",
+                    "a number and its unit",
+                    "write for instance `look_back: 1 hour`",
+                ),
+            ),
+            (
                 self.format == "csv" and bool(self.fields),
                 ("fields of a CSV", "columns by the names of its header", "remove `fields`"),
             ),
         )
         return [told for holds, told in rules if holds]
+
+    def _wrong_fields(self, record: Path) -> list[tuple[str, str, str]]:
+        """Fields that lead another way than the records, and keys that name no outer record."""
+        if self.format != "json":
+            return []
+        wrong = []
+        for name, text in self.fields.items():
+            path = Path.of(text)
+            lists = len(path.levels) - 1
+            leads = path.steps[: len(path.steps) - len(path.levels[-1])]
+            if path.is_relative and lists:
+                wrong.append(
+                    (f"{name}: {text}, with a list", "one value of a record", "leave [] out")
+                )
+            elif not path.is_relative and record.steps[: len(leads)] != leads:
+                expected = f"a way that begins as {self.records} does, or with a dot"
+                wrong.append((f"{name}: {text}", expected, "correct it"))
+            elif not path.is_relative and lists == len(record.levels) - 1:
+                last = record.levels[-1]
+                if path.levels[-1][: len(last)] != last:
+                    wrong.append((f"{name}: {text}", f"a way through {self.records}", "correct it"))
+        for name in self.key if len(record.levels) > 2 else ():
+            path = Path.of(self.fields.get(name, "x"))
+            if path.is_relative or len(path.levels) != 2:
+                wrong.append((f"the key {name}", "one of `fields:` with one [] on its way",
+                              f"add `fields: {{{name}: ...}}`"))  # fmt: skip
+        return wrong
 
     @property
     def _asked(self) -> dict[str, Any]:

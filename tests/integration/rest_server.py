@@ -53,6 +53,7 @@ class Api:
 
     answer: Callable[[Asked], Answer] = lambda asked: (404, {}, b"")
     asked: list[Asked] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)
     url: str = ""
 
     @property
