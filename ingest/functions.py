@@ -1,14 +1,20 @@
 """SQL functions for the mapping expressions of a company file.
 
-They are DuckDB macros over one temporary table, so that a whole column costs about as much as a
-built-in function, and they work with external access off. docs/company-file.md describes them.
+They are DuckDB macros, so that a whole column costs about as much as a built-in function, and they
+work with external access off. Prices of unclear shape are handed to `ingest.prices`.
+docs/company-file.md describes them.
 """
 
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import duckdb
+from duckdb.func import FunctionNullHandling
+from duckdb.sqltypes import VARCHAR
 
 from ingest.countries import NAME_KEY_MACRO, country_codes, currency_codes, name_keys
+from ingest.prices import currency_code, read_price
 
 _NAMES_TABLE: Final = "tradewind_country_names"
 _CODES_TABLE: Final = "tradewind_codes"
@@ -21,60 +27,18 @@ create or replace temp macro country_code(name) as (
 )
 """
 
-# Space, no-break space, thin space, narrow no-break space, apostrophes: all group thousands.
-_SPACES = "' \u00a0\u2009\u202f\u2019`"
-_MINUS = "\\-\u2212\u2013"
-
-# One number, whatever stands around it; a second one or a percent sign makes it no price.
-_QUOTED_SPACES = _SPACES.replace("'", "''")
-_HAS_NUMBER = rf"regexp_full_match(text_, '[^0-9%]*[0-9]([0-9.,{_QUOTED_SPACES}]*[0-9])?[^0-9%]*')"
-_NUMBER = (
-    r"regexp_extract(text_, '(?:^|[^0-9.,\pL])([.,])[0-9]', 1) "
-    "|| regexp_replace(text_, '^[^0-9]+|[^0-9]+$', '', 'g')"
-)
-_GROUPED = f"translate({_NUMBER}, '{_SPACES[1:]}', '{chr(39) * 12}')"
-# 12k or 1.2 million are no prices of 12 and 1.2, and ..75 is anybody's guess.
-_MAGNITUDE = (
-    r"regexp_matches(text_, "
-    r"'(?i)[0-9]\s*(?:k|m|tsd|mio|mln|mn|bn|mrd|thousand|million|billion)s?(?:[^\pL]|$)|[.,]{2}[0-9]')"
-)
-_NEGATIVE = (
-    rf"regexp_matches(text_, '^\s*[{_MINUS}]|[{_MINUS}]\p{{Sc}}?[.,]?[0-9]"
-    rf"|[0-9][{_MINUS}](?:\s|$)|\(\s*(?:\p{{Sc}}|[A-Z]{{3}})?\s*[0-9][^()\pL]*(?:[A-Z]{{3}})?\s*\)')"
-)
-# A number with its decimal mark turned into d, by the shapes that leave no doubt; then those with
-# one mark: three digits after it are a group of thousands, unless 0 or a long number precedes it.
-_ANY_MARK = (
-    rf"regexp_replace(regexp_replace({_GROUPED}, "
-    r"'^(?:(\d{1,3}(?:''\d{2,3})*''\d{3})(?:[.,](\d+))?"
-    r"|(\d{1,3}(?:\.\d{3})+),(\d+)"
-    r"|(\d{1,3}(?:,\d{2,3})*,\d{3})\.(\d+)"
-    r"|([1-9]\d{0,2}(?:\.\d{3})+|[1-9]\d{0,2}(?:,\d{2,3})*,\d{3}|\d+))$', "
-    r"'\1\3\5\7d\2\4\6'), "
-    r"'^(?:(\d*)[.,](\d{1,2}|\d{4,})|(0?|\d{4,})[.,](\d{3}))$', '\1\3d\2\4')"
-)
-_GIVEN_MARK = (
-    r"regexp_replace("
-    rf"case when decimal_mark = ',' then translate({_GROUPED}, ',.', '.,') else {_GROUPED} end, "
-    r"'^(\d+|\d{1,3}(?:[,'']\d{2,3})*[,'']\d{3})?(?:\.(\d+))?$', '\1d\2')"
-)
-
-
-def _price(marked: str) -> str:
-    """SQL of the price of `text_`, of which `marked` is the number with its decimal mark as d."""
-    return rf"""
-        case
-            when not {_HAS_NUMBER} or {_MAGNITUDE} then null
-            else try_cast(
-                case when {_NEGATIVE} then '-' else '' end
-                || translate(regexp_extract({marked}, '^[0-9.,'']*d[0-9]*$'), 'd.,''', '.')
-                as decimal(18, 4)
-            )
-        end
-    """
-
-
 _PLAIN = r"regexp_full_match(text_, '-?[0-9]{1,14}([.][0-9]{1,2})?')"
+# Shapes of which no reader could doubt the amount: they stay in the engine. All others, and the
+# currency, are read by `ingest.prices`; a test holds that both read these alike.
+_CLEAR = (
+    r"regexp_full_match(text_, '(?:[€$£] ?|(?:EUR|USD|GBP|CHF) )?"
+    r"(?:[0-9]{1,3}(?:,[0-9]{3})*[.][0-9]{2}|[0-9]{1,3}(?:[.][0-9]{3})*,[0-9]{2}"
+    r"|[0-9]{1,14}(?:[.,][0-9]{1,2})?)(?: ?(?:€|EUR|USD|GBP|CHF|PLN|SEK|NOK|DKK|zł|Kč|kr|Ft))?')"
+)
+_CLEAR_AMOUNT = (
+    r"replace(regexp_replace(regexp_replace(regexp_replace(text_, '[^0-9.,]', '', 'g'), "
+    r"'[.,]([0-9]{1,2})$', 'd\1'), '[.,]', '', 'g'), 'd', '.')"
+)
 
 # A list of one and a lambda give the text a name, so that an expression is computed only once.
 _PARSE_PRICE = f"""
@@ -87,7 +51,8 @@ create or replace temp macro parse_price
                 lambda text_:
                     case
                         when {_PLAIN} then try_cast(text_ as decimal(18, 4))
-                        else {_price(_ANY_MARK)}
+                        when {_CLEAR} then try_cast({_CLEAR_AMOUNT} as decimal(18, 4))
+                        else try_cast(tradewind_price_amount(text_, '') as decimal(18, 4))
                     end
             )[1]
         end,
@@ -96,11 +61,17 @@ create or replace temp macro parse_price
             when decimal_mark not in (',', '.')
                 then error('parse_price: the decimal mark must be a comma or a point')
             when typeof(text) <> 'VARCHAR' then try_cast(text as decimal(18, 4))
-            else list_transform(
-                [cast(text as varchar)], lambda text_: {_price(_GIVEN_MARK)}
-            )[1]
+            else try_cast(
+                tradewind_price_amount(cast(text as varchar), decimal_mark) as decimal(18, 4)
+            )
         end
 """
+_CURRENCIES = (
+    "create or replace temp macro price_currency(text) as "
+    "tradewind_price_currency(cast(text as varchar))",
+    "create or replace temp macro currency_code(text) as "
+    "tradewind_currency_code(cast(text as varchar))",
+)
 
 _TIME = r"[T ,]*(\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?\s*([AaPp]\.?[Mm]\.?)?"
 
@@ -173,8 +144,45 @@ def register(connection: duckdb.DuckDBPyConnection) -> None:
     _create_country_names(connection)
     connection.execute(_COUNTRY_CODE)
     _create_codes(connection)
+    _create_readers(connection)
     connection.execute(_PARSE_PRICE)
+    for macro in _CURRENCIES:
+        connection.execute(macro)
     connection.execute(_PARSE_DATE)
+
+
+def _create_readers(connection: duckdb.DuckDBPyConnection) -> None:
+    """The reader of prices as functions of the engine; all connections to a database share them."""
+    readers: dict[str, tuple[Callable[..., str | None], int]] = {
+        "tradewind_price_amount": (_price_amount, 2),
+        "tradewind_price_currency": (_price_currency, 1),
+        "tradewind_currency_code": (_currency_code, 1),
+    }
+    for name, (reader, arguments) in readers.items():
+        # another connection, or an earlier call, may have made them
+        with suppress(duckdb.CatalogException, duckdb.NotImplementedException):
+            connection.create_function(
+                name,
+                reader,
+                [VARCHAR] * arguments,
+                VARCHAR,
+                null_handling=FunctionNullHandling.SPECIAL,
+            )
+
+
+def _price_amount(text: str | None, decimal_mark: str | None) -> str | None:
+    if text is None or decimal_mark is None:
+        return None
+    amount = read_price(text, decimal_mark=decimal_mark or None).amount
+    return None if amount is None else f"{amount:f}"
+
+
+def _price_currency(text: str | None) -> str | None:
+    return None if text is None else read_price(text).currency
+
+
+def _currency_code(text: str | None) -> str | None:
+    return None if text is None else currency_code(text)
 
 
 def _create_country_names(connection: duckdb.DuckDBPyConnection) -> None:

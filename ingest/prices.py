@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 
 from ingest.countries import currency_codes
 from ingest.currency_signs import THREE_DECIMALS, adjacent_signs, distinct_signs
@@ -20,14 +20,16 @@ from ingest.currency_signs import THREE_DECIMALS, adjacent_signs, distinct_signs
 _LONGEST = 2000
 _SPACES = re.compile(r"[\s\u00a0\u2000-\u200a\u202f\u205f\u3000]")
 _QUOTES = re.compile("[\u2018\u2019\u00b4`]")
-_MINUS = "-\u2212\u2013\u2014"
+# the hyphen last, so that it is one in a class of characters
+_MINUS = "\u2212\u2013\u2014-"
 _NUMBER = re.compile(
     r"(?:\d{1,3}(?:[ ']\d{3})+(?!\d)|\d+)(?:[.,']\d+)*(?:[.,] \d\d(?![\d.,])(?! ?\d))?"
-    r"|[.,]+\d+(?:[.,]\d+)*"
+    r"|(?<![\w.,])[.,]+\d+(?:[.,]\d+)*"
 )
 _LETTER = r"[^\W\d_]"
 _MAGNITUDE = re.compile(
-    r" ?(?:k|m|tsd|mio|mln|mn|bn|mrd|thousand|million|billion)s?(?![^\W\d_])", re.IGNORECASE
+    r"[kKmM](?![^\W\d_])| ?(?:tsd|mio|mln|mn|bn|mrd|thousand|[mb]illion)s?(?![^\W\d_])",
+    re.IGNORECASE,
 )
 _MONTH = re.compile(
     r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?,? ?$", re.IGNORECASE
@@ -46,6 +48,7 @@ _UNITS = re.compile(
     r" ?(?:ft|mm|cm|km|kg|ml|cl|oz|lbs?|inch|in|kwh|watt|volt|гр|кг|мм|см|шт)\.?(?![^\W\d_])",
     re.IGNORECASE,
 )
+_TO_SIGN = re.compile(r" ?\(?|[.,] ?[-\u2013\u2212]{0,2} ?")
 _FREE = re.compile(
     r"\W*(?:for )?(?:free|gratis|kostenlos|gratuito?|zdarma|за\s?даром|бесплатно|無料|免费)"
     r"(?: of charge)?\W*",
@@ -87,6 +90,7 @@ class _Candidate:
     sign: _Sign | None
 
 
+@lru_cache(maxsize=4096)
 def read_price(text: str, beside: str | None = None, decimal_mark: str | None = None) -> Price:
     """Read a price.
 
@@ -116,6 +120,16 @@ def read_price(text: str, beside: str | None = None, decimal_mark: str | None = 
         return Price(amount)
     is_tagged = chosen is not None and (chosen.sign is sign or _is_near(plain, chosen, sign))
     return Price(amount, sign.text.strip(), sign.codes, is_tagged)
+
+
+@lru_cache(maxsize=4096)
+def currency_code(text: str) -> str | None:
+    """The ISO 4217 code of the currency in a text such as `zł`, `US$` or `12 €`.
+
+    None where there is none, and for a sign that several currencies share, such as `$` or `kr`.
+    """
+    codes = read_price(text).codes
+    return codes[0] if len(codes) == 1 and codes[0] in currency_codes() else None
 
 
 def _is_near(text: str, chosen: "_Candidate", sign: "_Sign") -> bool:
@@ -282,7 +296,7 @@ def _sign_at(text: str, start: int, end: int, signs: list[_Sign]) -> _Sign | Non
         if sign.end <= start and re.fullmatch(rf"[ :.(]{{0,3}}[{_MINUS}]?", text[sign.end : start]):
             return sign
     for sign in signs:
-        if sign.start >= end and re.fullmatch(r"[ .,(\-\u2013\u2212]{0,3}", text[end : sign.start]):
+        if sign.start >= end and _TO_SIGN.fullmatch(text, end, sign.start):
             return sign
     pattern = _beside_pattern()
     gap = re.compile(" ?").match(text, after)
@@ -305,7 +319,7 @@ def _stands_free(text: str, start: int, end: int, sign: _Sign | None) -> bool:
     before, after = text[max(0, start - 24) : start], text[end : end + 16]
     if re.match(r" ?[%‰]", after) or _MAGNITUDE.match(after):
         return False
-    if re.match(r"[.,]{2,}\d|[/:]\d|\^", after) or re.search(r"[\d][/:]$|[#№]$", before):
+    if re.match(r"[.,]{2,}\d|[/:]\d|\^", after) or re.search(r"\d(?:[/:]|[.,]{2,})$|[#№]$", before):
         return False
     if sign is not None:
         return True

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ingest import countries
 from ingest.functions import register
+from ingest.prices import read_price
 
 Call = Callable[..., Any]
 
@@ -105,7 +106,7 @@ def test_the_names_file_is_up_to_date() -> None:
         ("1'234.50", "1234.5"), ("CHF 1’299.–", "1299"), ("12,-", "12"), ("12.-", "12"),
         ("1 234,50", "1234.5"), ("1\u202f234,50\u00a0€", "1234.5"), ("12,34,567.00", "1234567"),
         ("-12.50", "-12.5"), ("−12,50 €", "-12.5"), ("(12.50)", "-12.5"),
-        ("(EUR 12,50)", "-12.5"), ("(min. order: 1)", "1"), ("12.50-", "-12.5"),
+        ("(EUR 12,50)", "-12.5"), ("12.50-", "-12.5"), ("$..75", "0.75"),
         ("€-5", "-5"), ("Rs.500", "500"), ("Fr. 12.50", "12.5"), ("$.99", "0.99"),
         ("1,234", "1234"), ("1.234", "1234"), ("0.999", "0.999"), ("1234,567", "1234.567"),
         ("12.34567", "12.3457"), ("12.50 (incl. VAT)", "12.5"), ("  7 ", "7"), ("00012", "12"),
@@ -119,7 +120,7 @@ def test_parse_price(call: Call, text: str, price: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "abc", "10-20", "10 20", "12abc34", "12%", "12k", "1.2 million", "1.2.3", "1.234,567.89",
-     "12..5", "$..75", "1e5", "nan", "12/6", "9" * 15, None],
+     "12..5", "(min. order: 1)", "1e5", "nan", "12/6", "9" * 15, None],
 )  # fmt: skip
 def test_parse_price_of_what_is_no_price(call: Call, text: str | None) -> None:
     assert call("parse_price", text) is None
@@ -156,9 +157,36 @@ def test_a_formatted_price_is_read_back(call: Call, price: Decimal) -> None:
     assert call("parse_price", german, ",") == price
 
 
+@given(
+    st.sampled_from(["", "€", "€ ", "$", "£", "EUR ", "CHF "]),
+    st.from_regex(r"[0-9]{1,3}(,[0-9]{3}){0,3}[.][0-9]{2}|[0-9]{1,3}(\.[0-9]{3}){0,3},[0-9]{2}"
+                  r"|[0-9]{1,12}([.,][0-9]{1,2})?", fullmatch=True),
+    st.sampled_from(["", " €", "€", " EUR", " zł", "kr", " kr", " Kč", " Ft", " SEK"]),
+)  # fmt: skip
+def test_what_the_engine_reads_itself_is_what_the_reader_reads(
+    call: Call, sign: str, number: str, after: str
+) -> None:
+    text = f"{sign}{number}{after}"
+    assert call("parse_price", text) == read_price(text).amount
+
+
+@pytest.mark.parametrize(
+    ("text", "written", "code"),
+    [
+        ("1.234,56 €", "€", "EUR"), ("US$ 5", "US$", "USD"), ("5 zł", "zł", "PLN"),
+        ("$5", "$", None), ("100 kr", "kr", None), ("CHF 5", "CHF", "CHF"), ("eur", "eur", "EUR"),
+        ("R$ 5,00", "R$", "BRL"), ("5", None, None), ("", None, None), (None, None, None),
+        ("NZD $5", "NZD", "NZD"), ("Kettle 2000", None, None), ("₽ 10", "₽", "RUB"),
+    ],
+)  # fmt: skip
+def test_currency(call: Call, text: str | None, written: str | None, code: str | None) -> None:
+    assert (call("price_currency", text), call("currency_code", text)) == (written, code)
+
+
 @given(st.text(max_size=12))
 def test_no_text_is_an_error(call: Call, text: str) -> None:
-    for function in ("country_code", "parse_price", "parse_date"):
+    functions = ("country_code", "parse_price", "price_currency", "currency_code", "parse_date")
+    for function in functions:
         call(function, text)
 
 

@@ -1,6 +1,7 @@
 """The command line: formats, exit codes, and errors that say what to do."""
 
 import csv
+import gzip
 import json
 import os
 import subprocess
@@ -21,6 +22,7 @@ from tests.unit.orchestration.conftest import Publish
 VERBS = {"ask", 
     "run", "plan", "sql", "explain", "versions", "rollback", "diff",
     "quarantine", "matches", "sources", "doctor", "reparse", "ui", "report",
+    "parse-page", "parse-price",
 }  # fmt: skip
 
 
@@ -105,6 +107,58 @@ def test_json_and_csv_keep_every_digit(home: Home, publish_rows: Publish) -> Non
     assert rows[1]["amount_home"] == "1.0000"
     assert (rows[0]["nothing"], rows[0]["flag"], rows[0]["words"]) == ("", "true", "a, b")
     assert rows[0]["list"] == "[1.50, 2.00]"
+
+
+def test_the_functions_of_mappings_can_be_asked(home: Home, publish_rows: Publish) -> None:
+    publish_rows(1)
+    query = "select parse_price('1.234,56 €') as amount, currency_code('1.234,56 €') as code"
+    answer = call("sql", query, "--format", "json", "--home", home.root)
+    assert json.loads(answer.output) == [{"amount": 1234.56, "code": "EUR"}]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        (["1.234,56 €"], '{"amount": 1234.56, "currency": "€"}'),
+        (["12.3400", "--beside", "Price in GBP"], '{"amount": 12.3400, "currency": "GBP"}'),
+        (["nothing"], '{"amount": null, "currency": null}'),
+        (["--", "-5 kr"], '{"amount": -5, "currency": "kr"}'),
+    ],
+)
+def test_a_price_is_printed_as_json(arguments: list[str], shown: str) -> None:
+    assert call("parse-price", *arguments).output == f"{shown}\n"
+
+
+PAGE = (
+    '<title>Kettle</title><h1>Kettle</h1><script type="application/ld+json">{"@type": "Product",'
+    '"name": "Kettle", "offers": {"price": 24.99, "priceCurrency": "GBP"}}</script>'
+)
+OBSERVED = [
+    "price", "list_price", "currency", "availability", "sku", "gtin", "mpn", "brand", "title",
+    "seller", "pack_quantity", "pack_unit", "method", "suspicious", "reason",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+def test_a_stored_page_is_printed_as_json(tmp_path: Path, packed: bool) -> None:
+    file = tmp_path / "page.html.gz"
+    file.write_bytes(gzip.compress(PAGE.encode()) if packed else PAGE.encode())
+    answer = call("parse-page", file, "--url", "https://shop.example.com/p/1", "--market", "GB")
+    found = json.loads(answer.output)
+    assert list(found) == OBSERVED
+    assert (found["price"], found["currency"], found["gtin"]) == (24.99, "GBP", None)
+
+
+def test_a_page_that_cannot_be_read_ends_with_2(tmp_path: Path) -> None:
+    cut = tmp_path / "cut.html.gz"
+    cut.write_bytes(gzip.compress(PAGE.encode())[:-12])
+    url = ["--url", "https://shop.example.com/p/1"]
+    for file in (tmp_path / "nowhere.html", tmp_path, cut):
+        shown = call("parse-page", file, *url)
+        assert (shown.exit_code, "next step:" in shown.stderr) == (2, True)
+    cut.write_bytes(PAGE.encode())
+    assert call("parse-page", cut, "--url", "shop").exit_code == 2
+    assert call("parse-page", cut, *url, "--market", "gb").exit_code == 2
 
 
 def test_an_empty_answer_is_valid_in_every_format(home: Home, publish_rows: Publish) -> None:
