@@ -74,6 +74,25 @@ def _market(value: Any) -> Any:
     return value
 
 
+def _selectors(value: Any) -> Any:
+    from ingest.pages.selectors import FIELDS, is_selector
+
+    for field, selector in value.items() if isinstance(value, dict) else ():
+        if field not in FIELDS:
+            raise _wrong(
+                f"{field!r}, which is no field of a page",
+                "one of " + ", ".join(FIELDS),
+                "take the name of the field that the selector finds",
+            )
+        if isinstance(selector, str) and not is_selector(selector):
+            raise _wrong(
+                f"{selector!r}, which is no CSS selector",
+                'such as ".offer .price", or "meta.price@content" for an attribute',
+                "correct it",
+            )
+    return value
+
+
 class HostSettings(BaseModel):
     """What is known of one host.
 
@@ -91,7 +110,9 @@ class HostSettings(BaseModel):
     market: Annotated[str, BeforeValidator(_market)] | None = None
     delay: Annotated[float, Field(ge=0, le=3600)] | None = None
     tax_included: bool | None = None
-    selectors: dict[str, Annotated[str, Field(min_length=1)]] = {}
+    selectors: Annotated[
+        dict[str, Annotated[str, Field(min_length=1)]], BeforeValidator(_selectors)
+    ] = {}
 
 
 Address = Annotated[str, BeforeValidator(_address)]

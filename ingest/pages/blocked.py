@@ -25,11 +25,14 @@ _CAPTCHA = re.compile(
     re.IGNORECASE,
 )
 _GONE = re.compile(
-    r"\b404\b|page (?:was |could )?not (?:be )?found|page (?:you requested )?(?:does not|doesn't)"
-    r" exist|not found|no longer exists|can(?:'|no)t find (?:that|the|this) page|product not found"
-    r"|product (?:is )?no longer (?:exists|listed)|seite (?:wurde )?nicht gefunden|nicht gefunden"
-    r"|page introuvable|introuvable|pagina non trovata|página no encontrada|no encontrad[ao]"
-    r"|página não encontrada|pagina niet gevonden|niet gevonden|sidan (?:kunde inte hittas|hittades"
+    r"^\W*(?:error )?404\b|404[ :-]+(?:error|not found|page)|error 404|^\W*not found\W*$"
+    r"|page (?:was |could )?not (?:be )?found|page (?:you requested )?(?:does not|doesn't)"
+    r" exist|no longer exists|can(?:'|no)t find (?:that|the|this) page|product not found"
+    r"|product (?:is )?no longer (?:exists|listed)|seite (?:wurde )?nicht gefunden"
+    r"|(?:produkt|artikel) (?:wurde )?nicht gefunden|(?:page|produit) introuvable"
+    r"|pagina non trovata"
+    r"|(?:página|producto) no encontrad[ao]"
+    r"|página não encontrada|pagina niet gevonden|sidan (?:kunde inte hittas|hittades"
     r" inte)|siden (?:blev|ble|findes) ikke|strona nie (?:istnieje|została znaleziona)"
     r"|stránka (?:nebyla nalezena|nenalezena|sa nenašla|neexistuje)|страница не найдена"
     r"|товар не найден|sayfa bulunamadı|az oldal nem található|ページが見つかりません|页面不存在",
@@ -59,25 +62,28 @@ def visible_text(document: Document) -> str:
     return squeeze(" ".join(parts))
 
 
-def wall(document: Document, has_product: bool) -> tuple[str, str] | None:
+def wall(document: Document, is_marked: bool, is_shown: bool) -> tuple[str, str] | None:
     """State and reason of a page that shows no product; None for any other.
 
     Args:
         document: The page.
-        has_product: Whether some reader found a product with a price.
+        is_marked: Whether markup for machines tells a product with a price.
+        is_shown: Whether a price is shown where that of a product would be.
     """
     words = visible_text(document)
-    heads = f"{document.title} {' '.join(_headings(document))}"
+    heads = [document.title, *_headings(document)]
     is_small = len(words) < _SMALL
-    if _BLOCK.search(heads) or (is_small and _BLOCK.search(words)):
-        return ("unknown", "the page asks whether a robot reads it") if not has_product else None
-    if has_product:
+    if is_marked:
+        return None
+    if any(map(_BLOCK.search, heads)) or (is_small and _BLOCK.search(words)):
+        return "unknown", "the page asks whether a robot reads it"
+    if any(map(_GONE.search, heads)) or (is_small and _GONE.search(words)):
+        return "not_found", "the page says that there is no such page"
+    if is_shown:
         return None
     if len(words) < _TINY and _CAPTCHA.search(document.text):
         return "unknown", "the page is a captcha"
-    if _GONE.search(heads) or (is_small and _GONE.search(words)):
-        return "not_found", "the page says that there is no such page"
-    if _CONSENT.search(heads) or (is_small and _CONSENT.search(words)):
+    if any(map(_CONSENT.search, heads)) or (is_small and _CONSENT.search(words)):
         return "unknown", "the page asks for consent first"
     if not words:
         return "unknown", "the page is empty without its scripts"

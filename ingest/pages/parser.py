@@ -14,11 +14,14 @@ from ingest.pages.visible import Visible, read_visible
 from ingest.pages.walk import walk_page
 
 PARSER_VERSION = "1"
+# a score of the visible price that only a product's own price reaches
+_SURE = 8
 _TOLERANCE = Decimal("0.01")
 _WEIGHTS = {
     "json_ld": Decimal(3), "microdata": Decimal(3), "rdfa": Decimal(3), "open_graph": Decimal(2),
     "selector": Decimal("2.5"), "visible": Decimal("1.5"), "state": Decimal("1.4"),
 }  # fmt: skip
+_MARKUP = frozenset({"json_ld", "microdata", "rdfa", "selector", "state"})
 _WEIGHT_OF_REDUCED = Decimal("3.2")
 
 
@@ -47,9 +50,8 @@ def parse_page(
     if state_product is not None:
         found.append(state_product)
     found.append(read_facts(document, walk))
-    priced = [finding for finding in found if finding.price is not None]
-    is_marked = any(f.method != "visible" and f.method != "open_graph" for f in priced)
-    wall = blocked.wall(document, is_marked or (bool(priced) and seen.score > 8))
+    is_marked = any(f.price is not None and f.method in _MARKUP for f in found)
+    wall = blocked.wall(document, is_marked, seen.score > _SURE)
     if wall is not None:
         return Observation(availability=wall[0], reason=wall[1])
     return _observation(document, found, seen, market)
@@ -74,6 +76,8 @@ def _observation(
     document: Document, found: list[Finding], seen: Visible, market: str | None
 ) -> Observation:
     priced = [finding for finding in found if finding.price is not None]
+    for finding in priced:
+        _rescale(finding, seen)
     best = _most_trusted(priced, seen)
     price = best.price if best else None
     others = [finding for finding in found if finding is not best]
@@ -144,6 +148,16 @@ def _most_trusted(priced: list[Finding], seen: Visible) -> Finding | None:
         return None
     top = max(weights.values())
     return next(f for f in priced if f.price is not None and weights.get(f.price) == top)
+
+
+def _rescale(finding: Finding, seen: Visible) -> None:
+    """Mend a price of markup that is shown with another mark: whole cents, or 1.299 for 1299."""
+    shown, told = seen.finding.price, finding.price
+    if shown is None or told is None or shown == told:
+        return
+    is_whole = told == told.to_integral_value()
+    if (is_whole and told == shown * 100) or (not is_whole and told * 1000 == shown):
+        finding.price = shown
 
 
 def _agree(one: Decimal, other: Decimal) -> bool:

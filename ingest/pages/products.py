@@ -18,7 +18,6 @@ _PRODUCTS = frozenset({"Product", "ProductGroup", "ProductModel", "IndividualPro
                        "SomeProducts", "Book", "Vehicle", "Car", "SoftwareApplication", "Course",
                        "MobileApplication", "Movie", "MusicAlbum", "VideoGame"})  # fmt: skip
 _OFFERS = frozenset({"Offer", "AggregateOffer", "OfferForPurchase", "Demand"})
-_LISTS = frozenset({"ItemList", "OfferCatalog", "CollectionPage", "SearchResultsPage"})
 _RELATED = ("isRelatedTo", "isSimilarTo", "isAccessoryOrSparePartFor", "itemListElement",
             "isConsumableFor", "recommendations")  # fmt: skip
 _LIST_PRICES = ("ListPrice", "MSRP", "SRP", "StrikethroughPrice", "RegularPrice")
@@ -182,10 +181,13 @@ def _amounts(offer: Item) -> tuple[Decimal | None, Decimal | None, str | None]:
     """Price, list price and the price as written."""
     written = text(offer, "price", "lowPrice", "lowprice")
     price = amount(written)
-    lists: list[Decimal] = []
+    # where an offer names several prices, the lower one holds and the higher one is crossed out
+    told = [value for each in texts(offer, "price") if (value := amount(each)) is not None]
+    lists = [value for value in told if value != min(told)]
+    price = min(told, default=price)
     for spec in inner(offer, "priceSpecification"):
         value = amount(text(spec, "price", "minPrice"))
-        if value is None or _is_unit_price(spec):
+        if value is None or _is_unit_price(spec) or _is_net(spec, offer):
             continue
         if _is_list_price(spec):
             lists.append(value)
@@ -202,10 +204,21 @@ def _is_list_price(spec: Item) -> bool:
     return any(word.lower() in kind.lower().replace(" ", "") for word in _LIST_PRICES)
 
 
+def _is_net(spec: Item, offer: Item) -> bool:
+    """Whether a price lacks the tax that another one of the offer holds."""
+    gross = [text(each, "valueAddedTaxIncluded") for each in inner(offer, "priceSpecification")]
+    return (text(spec, "valueAddedTaxIncluded") or "").lower() == "false" and any(
+        (each or "").lower() == "true" for each in gross
+    )
+
+
 def _is_unit_price(spec: Item) -> bool:
     """Whether a price is one per litre or per month rather than of the pack."""
     quantity = inner(spec, "referenceQuantity")
     if quantity and text(quantity[0], "unitCode", "unitText") not in (None, "C62", "EA", "PCE"):
+        return True
+    per = text(spec, "unitCode", "unitText")
+    if "UnitPriceSpecification" in types(spec) and per not in (None, "C62", "EA", "PCE"):
         return True
     return bool(text(spec, "billingDuration", "billingIncrement"))
 

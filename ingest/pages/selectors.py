@@ -27,6 +27,11 @@ def _compiled(selector: str) -> Any:
         return None
 
 
+def is_selector(text: str) -> bool:
+    """Whether a text is a CSS selector, with or without an attribute at its end."""
+    return _compiled(text.partition("@")[0].strip()) is not None
+
+
 def find(document: Document, selectors: Mapping[str, str]) -> Finding:
     """Read the fields that selectors name; the first element that they match counts.
 

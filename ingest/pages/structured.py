@@ -176,7 +176,7 @@ def texts(item: Item, *names: str) -> Iterator[str]:
         for value in item.get(name, []):
             if isinstance(value, dict):
                 yield from texts(value, "name", "@value", "value", "@id")
-            elif isinstance(value, str | int | float) and not isinstance(value, bool):
+            elif isinstance(value, str | int | float):
                 text = squeeze(str(value))
                 if text:
                     yield text

@@ -298,3 +298,14 @@ def test_schedules_of_cron_are_taken(tmp_path: Path, cron: str) -> None:
         "company: Northstar", f"company: Northstar\nschedules: {{daily_refresh: '{cron}'}}"
     )
     assert load(tmp_path, text).schedules == {"daily_refresh": cron}
+
+
+@pytest.mark.parametrize(
+    ("selectors", "found"),
+    [("{prize: .a}", "'prize'"), ("{price: '.a['}", "'.a['"), ("{price: '@value'}", "'@value'")],
+)  # fmt: skip
+def test_selectors_of_pages_are_checked(tmp_path: Path, selectors: str, found: str) -> None:
+    pages = "pages: {contact: a@b.de, urls: 'https://s.example/p', hosts: {s.example: {selectors: "
+    source = f"  - {{name: rival, entity: competitor_prices, kind: shop_pages, {pages}"
+    assert found in only(tmp_path, f"{HEAD}sources:\n{source}{selectors}}}}}}}}}\n").found
+    load(tmp_path, f"{HEAD}sources:\n{source}{{price: 'p.a > b@content'}}}}}}}}}}\n")
