@@ -125,9 +125,8 @@ class Likelihood:
         return value, gradient * theta, hessian
 
     def _block(self, theta: Floats, rows: slice) -> tuple[float, Floats, Floats]:
-        cells = self.cells
-        t_x, T, count = (part[rows] / self.scale for part in (cells.t_x, cells.T, cells.count))
-        count = count * self.scale
+        cells, count = self.cells, self.cells.count[rows]
+        t_x, T = cells.t_x[rows] / self.scale, cells.T[rows] / self.scale
         there, gone = self.model.branches(theta, cells.x[rows], t_x, T)
         log = np.logaddexp(there.log, gone.log)
         gradient, hessian = np.zeros((4, len(log))), np.zeros((4, 4))

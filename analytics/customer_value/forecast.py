@@ -85,7 +85,7 @@ def ahead(fit: Fit, those: Histories, horizon: float, force: float = 0.0) -> Flo
     """Expected occasions in (T, T + horizon] of a customer who is there at T.
 
     Given there, nothing but x and T counts. For each x that occurs, the expectation is worked out
-    at 24 Chebyshev points of log(time + T) and interpolated between, to about 1e-12 of itself.
+    at 24 Chebyshev points of log(time + T) and interpolated between, to some 11 digits.
 
     Args:
         horizon: Length of the time ahead.

@@ -13,6 +13,7 @@ Each customer buys at a rate lambda ~ Gamma(r, alpha) and is gone for good at so
   Gaussian hypergeometric functions; see `_TimesOfGoing`.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -151,7 +152,8 @@ class Geometric(Model):
 
     def rate_ahead(self, theta: Floats, x: Floats, T: Floats, ahead: Floats) -> Floats:
         r, alpha, a, b = theta
-        p, weight = beta_nodes(a, b + x + self.first)
+        nodes = _nodes_for(float(ahead.max() / (alpha + T.min())))
+        p, weight = beta_nodes(a, b + x + self.first, nodes)
         shape, time = (r + x)[..., None], (alpha + T)[..., None]
         steps = [(weight * np.exp(-(shape + 1) * np.log1p(p * u / time))).sum(-1) for u in ahead]
         return np.asarray(np.stack(steps, -1) * shape / time)
@@ -305,7 +307,7 @@ MODELS: dict[str, Model] = {
 }
 
 
-def beta_nodes(a: Floats, b: Floats, nodes: int = 32) -> tuple[Floats, Floats]:
+def beta_nodes(a: Floats, b: Floats, nodes: int) -> tuple[Floats, Floats]:
     """Gauss quadrature for Beta(a, b): nodes in (0, 1) and weights that add up to 1.
 
     From the eigenvalues of the Jacobi matrix (Golub and Welsch 1969), for an array of (a, b) at
@@ -330,6 +332,16 @@ def beta_nodes(a: Floats, b: Floats, nodes: int = 32) -> tuple[Floats, Floats]:
         values[at], vectors = eigh_tridiagonal(middle[at], np.sqrt(beside[at]))
         weights[at] = vectors[0] ** 2
     return np.clip((1 + values) / 2, 0, 1), weights
+
+
+def _nodes_for(w: float) -> int:
+    """Nodes that integrate powers of 1 + p w over p to 11 digits, for w up to some 400.
+
+    The pole at p = -1 / w comes near [0, 1] as w grows, and Gauss quadrature gains a factor of rho
+    squared a node.
+    """
+    rho = 1 + 2 / w + 2 * math.sqrt(1 / w + 1 / w**2)
+    return min(max(32, math.ceil(25 / math.log(rho))), 256)
 
 
 def _purchases(r: float, alpha: float, x: Floats) -> tuple[Floats, Floats, Floats]:

@@ -59,7 +59,7 @@ def expected_occasions_interval(
     high may both be 0, or the high be the expectation.
     """
     those = Histories.of(x, t_x, T)
-    if not fit.is_identified:
+    if not fit.is_identified or not those.x.size:
         return nothing(those), nothing(those)
     there = ahead(fit, those, horizon)
     table = _Table(fit, None, those, _Future(horizon, 0.0, outcome), seed)
@@ -94,7 +94,7 @@ def clv(
             that will be seen.
     """
     those = Histories.of(x, t_x, T)
-    if not (fit.is_identified and spend.is_identified):
+    if not (fit.is_identified and spend.is_identified and those.x.size):
         return Value(nothing(those), nothing(those), nothing(those))
     if not discount_rate > -1:
         raise ValueError(f"discount_rate must be above -1, not {discount_rate}")

@@ -19,6 +19,7 @@ from analytics.customer_value import (
     p_alive_interval,
 )
 from analytics.customer_value.fitting import FEWEST_REPEATERS
+from analytics.customer_value.simulation import simulate
 
 A_CUSTOMER = [2.0], [10.0], [20.0]
 
@@ -112,6 +113,39 @@ def test_what_spend_cannot_be_is_told() -> None:
 def test_a_model_that_there_is_none_of_is_told() -> None:
     with pytest.raises(ValueError, match="bg_nbd, mbg_nbd, pareto_nbd"):
         fit("bgnbd", nobody_goes(50))
+
+
+def test_of_no_customers_nothing_is_said() -> None:
+    none: list[float] = []
+    fitted = fit("bg_nbd", simulated())
+    assert fitted.is_identified
+    assert p_alive(fitted, none, none, none).size == 0
+    assert expected_occasions(fitted, none, none, none, 5.0).size == 0
+    assert expected_occasions_interval(fitted, none, none, none, 5.0)[0].size == 0
+    assert not fit("bg_nbd", Cells(none, none, none, none)).is_identified
+
+
+def simulated() -> Cells:
+    T = np.linspace(5, 60, 2000)
+    made = simulate("bg_nbd", {"r": 0.8, "alpha": 6.0, "a": 0.8, "b": 2.4}, T, 1.0)
+    return Cells.of(made.x, made.t_x, made.T)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_one_customer_who_buys_without_end_breaks_nothing(model: str) -> None:
+    usual = simulated()
+    cells = Cells(
+        np.append(usual.x, 1e5), np.append(usual.t_x, 60), np.append(usual.T, 60),
+        np.append(usual.count, 1),
+    )  # fmt: skip
+    fitted = fit(model, cells)
+    expected = expected_occasions(fitted, cells.x, cells.t_x, cells.T, 10.0)
+    low, high = expected_occasions_interval(fitted, cells.x, cells.t_x, cells.T, 10.0)
+    if fitted.is_identified:
+        assert np.isfinite(high).all() and (low <= expected).all() and (expected <= high).all()
+        assert expected[-1] == pytest.approx(10 * 1e5 / 66, rel=0.05)
+    else:
+        assert fitted.reason and np.isnan(expected).all()
 
 
 def test_a_horizon_that_is_none_is_told() -> None:
