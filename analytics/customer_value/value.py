@@ -149,6 +149,8 @@ class _Table:
         money = None if spend is None else _Spending(spend, draw)
         self.quantiles = np.empty((len(self.x), len(T), len(_LEVELS)))
         for n, x in enumerate(self.x):
+            # of its own, so that other customers' numbers do not move what is said of these
+            draw = np.random.default_rng([seed, int(x)])
             grid = np.full((len(T), 1), x)
             found, counting = future.occasions(*model.draw(theta, grid, T[:, None], draw), draw)
             if money is not None:
