@@ -125,6 +125,7 @@ final as (
         level,
         firm_name as firm,
         origin,
+        brand,
         product,
         outlet,
 
@@ -132,6 +133,7 @@ final as (
         category_name as category,
         publisher,
         edition,
+        currency,
 
         ---------- measures
         case
@@ -153,6 +155,7 @@ final as (
         sample_size,
         sample_universe as universe_size,
         units as units_sampled,
+        value_local as value_sampled_local,
         value_home as value_sampled_home,
 
         ---------- flags and dates

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import dagster as dg
 
+from orchestration.gates.double_counts import TABLE as MARKET_FIGURES
 from orchestration.gates.reconciliation import reconciled
 from orchestration.gates.results import CheckResult
 from orchestration.gates.run import judge_deliveries, judge_marts
@@ -16,7 +17,7 @@ from orchestration.workspace import Workspace
 Gate = Callable[[Workspace], Sequence[CheckResult]]
 _NAMES = {
     "great_expectations": "Great Expectations judges what DuckDB aggregated.",
-    "reconciliation": "Nothing is lost or added on the way here, by source, month and currency.",
+    "reconciliation": "Nothing is lost, added or counted twice on the way here.",
     "row_rule": "Rows that break a rule are set aside, with the reason.",
 }
 
@@ -32,7 +33,10 @@ def delivery_checks(raw_keys: Iterable[dg.AssetKey]) -> dg.AssetChecksDefinition
 def mart_checks(marts: Iterable[dg.AssetKey]) -> dg.AssetChecksDefinition:
     """What readers would see: the suites on marts, and raw = core = marts to the cent."""
     suites = [_spec(key, "great_expectations") for key in marts]
-    layers = [_spec(dg.AssetKey(table.split(".")), "reconciliation") for table in reconciled()]
+    layers = [
+        _spec(dg.AssetKey(table.split(".")), "reconciliation")
+        for table in (*reconciled(), MARKET_FIGURES)
+    ]
     return _gate("judge_marts", [*suites, *layers], judge_marts)
 
 

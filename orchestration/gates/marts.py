@@ -39,6 +39,8 @@ _MADE_FROM = {
     "mart_assortment_gap__market_category": "intermediate.int_competitor_prices__observed_days",
     "mart_reputation__product_month": "intermediate.int_reviews__stars",
     "mart_industry_timeline__market_month": "staging.stg_events",
+    "mart_distribution__product_market_month": "core.fct_market_sales "
+    "where period = 'month' and outlet is not null and product is not null",
     "mart_availability__competitor_product_week": "intermediate.int_competitor_prices__offer_days "
     "where not is_own",
 }

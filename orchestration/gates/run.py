@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from ingest.specification import ENTITIES
-from orchestration.gates import deliveries, marts, reconciliation, row_rules
+from orchestration.gates import deliveries, double_counts, marts, reconciliation, row_rules
 from orchestration.gates.judgement import refuse
 from orchestration.gates.results import CheckResult, record
 
@@ -26,7 +26,7 @@ def judge_deliveries(workspace: "Workspace") -> list[CheckResult]:
 
 
 def judge_marts(workspace: "Workspace") -> list[CheckResult]:
-    """Judge what was built: the suites on marts, raw = core = marts."""
+    """Judge what was built: the suites on marts, raw = core = marts, no double counts."""
     workspace.say("Judging the marts")
     with workspace.connect() as connection:
         frames = marts.frames(connection)
@@ -34,6 +34,7 @@ def judge_marts(workspace: "Workspace") -> list[CheckResult]:
         results = [
             *marts.with_failing_rows(connection, frames, judged),
             *reconciliation.layers(connection),
+            *double_counts.result(connection),
         ]
         record(connection, workspace.run_id, results)
     return _refuse_if_failed(workspace, results)

@@ -144,3 +144,42 @@ def test_the_export_mart_by_territory_is_in_dollars(published: Published, data: 
         "where is_domestic <> (market = 'US') or fx_effect_year_home <> 0"
     )
     assert odd == 0
+
+
+def test_distribution_over_resellers_is_what_the_file_says(
+    published: Published, data: Path
+) -> None:
+    """Resellers of each bicycle part and month, and those that bought anything in twelve months."""
+    expected = duckdb.sql(
+        f"""
+        with lines as (
+            select date_trunc('month', OrderDate)::date as month, SalesTerritoryCountry as country,
+                ProductKey as product, ResellerKey as reseller, SalesAmount as amount
+            from '{data}/adventureworks/FactResellerSales.parquet'
+            inner join '{data}/adventureworks/DimSalesTerritory.parquet' using (SalesTerritoryKey)
+        )
+        select month, country, product::varchar, count(distinct reseller), sum(amount)::double, (
+            select count(distinct years.reseller) from lines as years
+            where years.country = lines.country and years.month <= lines.month
+                and years.month > lines.month - interval 12 month
+        )
+        from lines group by month, country, product
+        """
+    ).fetchall()
+    names = {"United States": "US", "United Kingdom": "GB"}
+    names |= dict(published.rows("select name, market from core.dim_market"))
+    found = {
+        row[:3]: row[3:]
+        for row in published.rows(
+            "select month_start, market, product_id, outlets_selling, value_home, outlets, "
+            "numeric_distribution_pct, weighted_distribution_pct "
+            "from marts.mart_distribution__product_market_month"
+        )
+    }
+    assert len(found) == len(expected) > 1_000
+    for month, country, product, selling, amount, outlets in expected:
+        row = found[month, names[country], product]
+        assert (row[0], row[2]) == (selling, outlets)
+        assert float(row[1]) == pytest.approx(amount, abs=0.01)
+        assert row[3] == pytest.approx(100 * selling / outlets)
+        assert 0 < row[4] <= 100.000001

@@ -46,6 +46,7 @@ final as (
         market,
         is_domestic,
         channel,
+        outlet,
         payment_terms,
         is_return,
         currency,

@@ -102,7 +102,7 @@ def warehouse(
     small.has("fx_rates", {"rate_date": "2024-01-01", "currency": "EUR", "per_reporting_unit": 1.2})
     small.has("sales", *({"order_id": f"O{n}", "quantity": n} for n in (1, 2, 3)), unit_price=9,
               ordered_at="2024-01-05 10:00:00", market="GB", product_id="L1", currency="GBP",
-              customer_id="C1", discount_amount=1, channel="web")  # fmt: skip
+              customer_id="C1", discount_amount=1, channel="web", outlet="Shop")  # fmt: skip
     small.has("sales", *({"order_id": f"T{day}", "ordered_at": f"{day} 09:00:00"} for day in
               ("2024-01-04", "2024-01-12")), quantity=1, unit_price=9, market="GB",
               product_id="L1", currency="GBP", customer_id="C1", channel="web")  # fmt: skip

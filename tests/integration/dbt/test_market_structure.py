@@ -48,11 +48,12 @@ def test_leaders_entrants_exits_and_makers(small: SmallCompany) -> None:
         (1050, 500, "cash cow", 200, None),
         (1050, 150, "dog", -500, None),
         (1000, 500, "cash cow", None, "the market stands still"),
+        (1000.4, 500, "cash cow", None, "the market stands still"),
         (900, 150, "dog", None, "the market shrinks"),
     ],
 )
 def test_growth_and_the_cells(
-    small: SmallCompany, market: int, ours: int, cell: str, share_of_growth: int | None,
+    small: SmallCompany, market: float, ours: int, cell: str, share_of_growth: int | None,
     reason: str | None,
 ) -> None:  # fmt: skip
     """A year before the market was 1,000 and ours 400; the rival has 300 of it now."""

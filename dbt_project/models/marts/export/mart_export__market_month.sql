@@ -170,7 +170,10 @@ sized as (
             case when has_sizes = 1 then market_value_12_months_home else revenue_12_months_home end
             as double
         ) as size_home,
-        case when has_sizes = 1 then 'market' else 'own revenue' end as size_basis
+        case
+            when has_sizes = 0 then 'own revenue'
+            when market_value_12_months_home is not null then 'market'
+        end as size_basis
     from measured
 
 ),

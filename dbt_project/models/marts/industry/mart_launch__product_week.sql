@@ -202,6 +202,20 @@ measured as (
 
 ),
 
+-- weeks above and below what was expected cancel out: cut off week by week, chance would add up
+running as (
+
+    select
+        *,
+        cast(sum(cast(expected_rest_units - rest_units as decimal(30, 12))) over (
+            partition by product_id
+            order by launch_week
+            rows between unbounded preceding and current row
+        ) as double) as missing_rest_units_to_date
+    from measured
+
+),
+
 curves as (
 
     select
@@ -254,21 +268,21 @@ final as (
 
     select
         ---------- keys
-        measured.product_id,
-        cast(measured.launch_week as integer) as launch_week,
+        running.product_id,
+        cast(running.launch_week as integer) as launch_week,
 
         ---------- attributes
-        measured.product_name,
-        measured.category,
-        measured.launched_on,
-        {{ days_after('measured.launched_on', '7 * measured.launch_week') }} as week_start,
+        running.product_name,
+        running.category,
+        running.launched_on,
+        {{ days_after('running.launched_on', '7 * running.launch_week') }} as week_start,
 
         ---------- units against earlier launches
-        measured.units,
-        measured.units_to_date,
+        running.units,
+        running.units_to_date,
         coalesce(curves.earlier_launches, 0) as earlier_launches,
         curves.curve_units_to_date,
-        100.0 * measured.units_to_date / nullif(curves.curve_units_to_date, 0) as curve_index,
+        100.0 * running.units_to_date / nullif(curves.curve_units_to_date, 0) as curve_index,
 
         ---------- price and reviews
         prices.launch_price_index,
@@ -276,21 +290,21 @@ final as (
         review_weeks.stars_mean_to_date,
 
         ---------- what it took from the rest of the category
-        measured.rest_units,
-        measured.expected_rest_units,
+        running.rest_units,
+        running.expected_rest_units,
         greatest(
-            least(measured.expected_rest_units - measured.rest_units, measured.units),
-            case when measured.expected_rest_units is not null then 0.0 end
-        ) as cannibalised_units
-    from measured
+            least(running.missing_rest_units_to_date, running.units_to_date),
+            case when running.expected_rest_units is not null then 0.0 end
+        ) as cannibalised_units_to_date
+    from running
     left join curves
-        on measured.product_id = curves.product_id
-        and measured.launch_week = curves.launch_week
+        on running.product_id = curves.product_id
+        and running.launch_week = curves.launch_week
     left join prices
-        on measured.product_id = prices.product_id
+        on running.product_id = prices.product_id
     left join review_weeks
-        on measured.product_id = review_weeks.product_id
-        and measured.launch_week = review_weeks.launch_week
+        on running.product_id = review_weeks.product_id
+        and running.launch_week = review_weeks.launch_week
 
 )
 

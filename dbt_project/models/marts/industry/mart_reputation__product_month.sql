@@ -43,8 +43,10 @@ running as (
         *,
         sum(reviews) over so_far as reviews_to_date,
         sum(stars) over so_far as stars_to_date,
-        sum(case when competitor <> 'own' then reviews else 0 end) over one_month as rival_reviews,
-        sum(case when competitor <> 'own' then stars else 0 end) over one_month as rival_stars
+        sum(case when competitor <> 'own' then reviews else 0 end) over product_so_far
+            as rival_reviews,
+        sum(case when competitor <> 'own' then stars else 0 end) over product_so_far
+            as rival_stars
     from months
     window
         so_far as (
@@ -52,7 +54,12 @@ running as (
             order by review_month
             rows between unbounded preceding and current row
         ),
-        one_month as (partition by product_id, review_month)
+        -- the month of all makers as a whole
+        product_so_far as (
+            partition by product_id
+            order by review_month
+            range between unbounded preceding and current row
+        )
 
 ),
 
@@ -75,7 +82,7 @@ estimated as (
                 then
                     cast(running.rival_stars as double)
                     / nullif(cast(running.rival_reviews as double), 0)
-        end as rivals_stars_mean
+        end as rivals_stars_mean_to_date
     from running
     cross join everything
 
@@ -104,8 +111,8 @@ final as (
         100.0 * cast(one_star_reviews as double) / reviews as one_star_share_pct,
 
         ---------- against rivals
-        rivals_stars_mean,
-        stars_mean - rivals_stars_mean as stars_above_rivals
+        rivals_stars_mean_to_date,
+        stars_mean_to_date - rivals_stars_mean_to_date as stars_above_rivals
     from estimated
 
 )

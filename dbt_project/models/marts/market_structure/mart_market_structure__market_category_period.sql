@@ -353,7 +353,9 @@ reasons as (
         *,
         case
             when market_size_year_before is null then 'no figure of the market a year before'
-            when market_change = 0 then 'the market stands still'
+            -- 0.0 percent to the reader: a share of next to nothing would be any number
+            when abs(market_change) < 0.0005 * market_size_year_before
+                then 'the market stands still'
             when market_change < 0 then 'the market shrinks'
             when own_change is null then 'no figure of ours for both periods'
         end as share_of_growth_reason

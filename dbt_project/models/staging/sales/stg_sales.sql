@@ -32,6 +32,7 @@ final as (
         market,
         currency,
         channel,
+        outlet,
         coalesce(line_kind, 'product') as line_kind,
         payment_terms,
 
