@@ -1,5 +1,7 @@
 """Whether a product can be bought: schema.org's words, and those of buttons and labels."""
 
+# ruff: noqa: RUF001 - words of many languages
+
 import re
 
 IN_STOCK, OUT_OF_STOCK, PRE_ORDER = "in_stock", "out_of_stock", "pre_order"
@@ -58,6 +60,18 @@ _IN = re.compile(
 )
 
 
+# What only buttons say.
+_ORDER = re.compile(
+    r"\b(?:order now|buy|shop now|bestellen|jetzt kaufen|kaufen|commander|acheter|ordina|acquista"
+    r"|compra|pedir|objednat|objednať|koupit|kúpiť|rendelés|megrendel|megveszem|zamów|kup teraz"
+    r"|kupuję|kopen|bestel|köp|osta|kjøp|køb|sipariş ver|satın al|cumpără|comandă|kupi|naruči"
+    r"|v košaro|u korpu|заказать|купить|замовити|αγορά|mua ngay|beli|place a? ?bid)\b"
+    r"|立即購買|直接購買|立即购买|購物車|买|買い物かご|かごに入れる|購入|구매|담기"
+    r"|ซื้อ|اشتر|הוסף לסל",
+    re.IGNORECASE,
+)
+
+
 def of_schema(text: str | None) -> str | None:
     """The state that a value such as `https://schema.org/InStock` or `in stock` names."""
     if not text:
@@ -79,4 +93,5 @@ def of_text(text: str) -> str | None:
 
 def is_order_text(text: str) -> bool:
     """Whether a button of this text puts the product into the basket or orders it."""
-    return bool(_IN.search(text) or _PRE.search(text)) and not _OUT.search(text)
+    found = _IN.search(text) or _PRE.search(text) or _ORDER.search(text)
+    return found is not None and not _OUT.search(text)

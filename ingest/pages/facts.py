@@ -47,6 +47,7 @@ _INLINE = {
 }
 _ANY = re.compile("|".join(_LABELS.values()), re.IGNORECASE)
 _NUMBER = re.compile(r"[\w/.+*-]*\d[\w/.+*-]*")
+_NO_NAME = re.compile(r"rating|information|details|profile|contact|reviews|policy", re.IGNORECASE)
 _NEAR_VALUE = 12
 _SKIPPED = regions.RELATED | regions.CHROME | regions.REVIEW
 _IN_URL = re.compile(r"(?<![A-Za-z0-9])([A-Za-z]{0,3}\d[A-Za-z0-9]{3,17})(?![A-Za-z0-9])")
@@ -68,7 +69,6 @@ def read_facts(document: Document, walk: Walk) -> Finding:
             setattr(finding, name, value)
     told = finding.brand or _named_brand(document, walk)
     finding.brand = told or next(iter(makers), None)
-    finding.sku = finding.sku or number_in(document.url)
     return finding
 
 
@@ -101,7 +101,8 @@ def _value(name: str, text: str) -> str | None:
         whole = text if len(text) <= 30 and any(c.isdigit() for c in text) else None
         return whole if name == "mpn" and whole else (found[0].rstrip(".") if found else None)
     is_name = 1 < len(text) <= 40 and not text.endswith((".", "!", "?"))
-    return identifiers.name(text) if is_name and not _ANY.fullmatch(text) else None
+    is_label = _ANY.fullmatch(text) or _NO_NAME.search(text)
+    return identifiers.name(text) if is_name and not is_label else None
 
 
 _BRANDED = re.compile(

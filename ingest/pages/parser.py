@@ -6,7 +6,7 @@ from decimal import Decimal
 from ingest.pages import availability as stock
 from ingest.pages import blocked, currency, identifiers, products, selectors, structured
 from ingest.pages.document import Document
-from ingest.pages.facts import read_facts
+from ingest.pages.facts import number_in, read_facts
 from ingest.pages.observation import Finding, Observation
 from ingest.pages.pack import pack_of
 from ingest.pages.state import named_amounts, read_state
@@ -45,11 +45,14 @@ def parse_page(
     document = Document(body, url)
     walk = walk_page(document)
     seen = read_visible(walk, named_amounts(document))
-    found = [*_structured(document), *_selected(document, selectors), seen.finding]
-    state_product = read_state(document, walk.title)
-    if state_product is not None:
-        found.append(state_product)
-    found.append(read_facts(document, walk))
+    found = [
+        *_structured(document),
+        *_selected(document, selectors),
+        seen.finding,
+        read_facts(document, walk),
+        *read_state(document, walk.title),
+        Finding("address", sku=number_in(url)),
+    ]
     is_marked = any(f.price is not None and f.method in _MARKUP for f in found)
     wall = blocked.wall(document, is_marked, seen.score > _SURE)
     if wall is not None:
@@ -83,13 +86,12 @@ def _observation(
     others = [finding for finding in found if finding is not best]
     title = _first(found, "title", 300) or document.title or None
     quantity, unit = pack_of(title)
-    doubt = _doubt(best, priced)
+    settled = currency.settle([best, *others], document, market) if best is not None else None
+    doubt = _doubt(best, priced, settled)
     return Observation(
         price=price,
         list_price=_list_price(found, price),
-        currency=currency.settle([*([best] if best else []), *others], document, market)
-        if price is not None
-        else None,
+        currency=settled,
         availability=_availability(found),
         sku=_first(found, "sku"),
         gtin=next((g for f in found if (g := identifiers.gtin(f.gtin))), None),
@@ -101,8 +103,14 @@ def _observation(
         pack_unit=unit,
         method=best.method if best else None,
         suspicious=doubt is not None,
-        reason=doubt if price is not None else "no price was found",
+        reason=_reason(price, settled, doubt),
     )
+
+
+def _reason(price: Decimal | None, settled: str | None, doubt: str | None) -> str | None:
+    if price is None:
+        return "no price was found"
+    return doubt if settled is not None else "the currency of the price is not known"
 
 
 def _first(found: list[Finding], field: str, longest: int = 100) -> str | None:
@@ -126,8 +134,11 @@ def _availability(found: list[Finding]) -> str:
 
 
 def _list_price(found: list[Finding], price: Decimal | None) -> Decimal | None:
-    told = [f.list_price for f in found if f.list_price is not None]
-    return next((value for value in told if price is not None and value > price), None)
+    if price is None:
+        return None
+    agreeing = (f for f in found if f.price is None or _agree(f.price, price))
+    told = (f.list_price for f in agreeing if f.list_price is not None)
+    return next((value for value in told if value > price), None)
 
 
 def _most_trusted(priced: list[Finding], seen: Visible) -> Finding | None:
@@ -164,8 +175,8 @@ def _agree(one: Decimal, other: Decimal) -> bool:
     return abs(one - other) <= _TOLERANCE * max(one, other)
 
 
-def _doubt(best: Finding | None, priced: list[Finding]) -> str | None:
-    """Why a price is in doubt: another reader found another one."""
+def _doubt(best: Finding | None, priced: list[Finding], settled: str | None) -> str | None:
+    """Why a price is in doubt: another reader found another one, or another currency."""
     if best is None or best.price is None:
         return None
     for other in priced:
@@ -174,4 +185,6 @@ def _doubt(best: Finding | None, priced: list[Finding]) -> str | None:
                 f"prices disagree: {best.method} says {best.price}, "
                 f"{other.method} says {other.price}"
             )
+        if settled and other.codes and settled not in other.codes:
+            return f"currencies disagree: {settled}, and {other.method} says {other.currency}"
     return None

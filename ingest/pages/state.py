@@ -54,7 +54,7 @@ def named_amounts(document: Document) -> Counter[Decimal]:
     return found
 
 
-def read_state(document: Document, title: str) -> Finding | None:
+def read_state(document: Document, title: str) -> list[Finding]:
     """The product of the page's own state: the object that is named as the page is.
 
     Args:
@@ -63,7 +63,7 @@ def read_state(document: Document, title: str) -> Finding | None:
     """
     wanted = (title or document.metas.get("og:title") or document.title).lower()
     if len(wanted) < 4:
-        return None
+        return []
     best: dict[str, Any] | None = None
     best_rank = 85.0
     for each in _objects(document):
@@ -73,7 +73,7 @@ def read_state(document: Document, title: str) -> Finding | None:
             known = sum(any(key in each for key in keys) for keys in (_PRICES, _SKUS, _BRANDS))
             if likeness >= 85 and likeness + 5 * known > best_rank:
                 best, best_rank = each, likeness + 5 * known
-    return None if best is None else _finding(best)
+    return [] if best is None else [_finding(best)]
 
 
 def _finding(product: dict[str, Any]) -> Finding:

@@ -25,15 +25,24 @@ _LONGEST = 60
 _LONGEST_SENTENCE = 160
 _HIGHEST_CLIMB = 4
 _NEAR_LABEL = 5
+_MOST_CANDIDATES = 3000
 _LEAST = 5.0
+_LEAST_WITHOUT_NAMES = 3.0
 # a page that has nothing to sell often shows no price but those of other products
-_LEAST_OF_SOLD_OUT = 7.0
+_LEAST_IN_DOUBT = 7.0
 _HAS_DIGIT = re.compile(r"\d")
 _NO_PRICE = re.compile(
-    r"shipping|delivery|versand|livraison|spedizion|dostaw|doprav|\bsave\b|saving|\bspar|sparen"
-    r"|per month|/ ?mo\b|monthly|pro monat|par mois|al mese|/ ?(?:kg|l|ml|g|oz|100)\b"
-    r"|per (?:kg|litre|unit|100)|used|gebraucht|minimum|deposit|coupon|\boff\b|over \$|orders"
-    r"|gift card|points|estimate|doručení|měsíčně|mesačne|za kus|\bks\b",
+    r"shipping|delivery|postage|p&p|versand|porto\b|livraison|frais de port|spedizione|dostaw"
+    r"|doprav|doručení|doručenie|dostava|envío|frete|доставк|送料|运费|運費|\bsav(?:e|ings?)\b"
+    r"|\bspar(?:en|e|st)?\b|risparmi|économi|ahorr|ušetř|ušetr|выгода|per month|/ ?mo\b|monthly"
+    r"|pro monat|par mois|al mese|měsíčně|mesačne|в месяц|instal?lments?|used|gebraucht|d'occasion"
+    r"|minimum|deposit|coupon|voucher|cash-? ?back|\bback\b|\bspäť\b|\boff\b|over \$|orders?\b"
+    r"|gift card|points|bonus|estimate|approx|circa|competitor|market price|insurance|warranty",
+    re.IGNORECASE,
+)
+_UNIT_TEXT = re.compile(
+    r"(?:/|\bper|\bpro|\bpar|\bal|\bza|\bpor|\bje) ?(?:1 ?)?(?:100|kg|kilo|l|lit(?:er|re|ro|r)|ml"
+    r"|cl|g|oz|fl\.? ?oz|m|m²|m2|unit|piece|stück|stk|count|ct|komponente|unité|kus|szt|шт|кг|л)\b",
     re.IGNORECASE,
 )
 _LIST_TEXT = re.compile(
@@ -56,6 +65,7 @@ _NOW_TEXT = re.compile(
     r"|价格|促销价|価格|税込|가격",
     re.IGNORECASE,
 )
+_TEXT_WEIGHTS = ((_NO_PRICE, -2.5), (_LIST_TEXT, -2.0), (_NET_TEXT, -3.0))
 _WEIGHTS = {
     regions.RELATED: -4.0, regions.CHROME: -4.0, regions.HIDDEN: -2.0, regions.STRUCK: -3.5,
     regions.UNIT: -4.0, regions.SHIPPING: -3.0, regions.CART: -3.0, regions.SAVING: -3.0,
@@ -133,20 +143,33 @@ def read_visible(walk: Walk, named: Counter[Decimal]) -> Visible:
     candidates.sort(key=lambda each: (-each.score, each.place))
     finding = Finding("visible", title=walk.title or None, availability=_availability(walk))
     seen = Visible(finding, candidates)
-    is_out = finding.availability == stock.OUT_OF_STOCK
-    if candidates and candidates[0].score >= (_LEAST_OF_SOLD_OUT if is_out else _LEAST):
+    if _is_enough(candidates, finding.availability):
         best = candidates[0]
-        finding.price, finding.currency = best.amount, best.price.currency
-        finding.codes, seen.score = best.price.codes, best.score
+        finding.price, seen.score = best.amount, best.score
+        if best.price.is_tagged:
+            finding.currency, finding.codes = best.price.currency, best.price.codes
         finding.list_price = _list_price(best, candidates)
     return seen
+
+
+def _is_enough(candidates: list[Candidate], availability: str | None) -> bool:
+    """Whether enough speaks for the best candidate: a page may show no price of its own."""
+    if not candidates:
+        return False
+    best = candidates[0]
+    others = regions.RELATED | regions.CHROME | regions.REVIEW
+    is_doubtful = best.flags & others or availability == stock.OUT_OF_STOCK
+    if is_doubtful:
+        return best.score >= _LEAST_IN_DOUBT
+    names_tell = any(each.near & regions.PRICED for each in candidates)
+    return best.score >= (_LEAST if names_tell else _LEAST_WITHOUT_NAMES)
 
 
 def _candidates(walk: Walk) -> list[Candidate]:
     found: list[Candidate] = []
     seen: set[Any] = set()
     for number, chunk in enumerate(walk.chunks):
-        if _HAS_DIGIT.search(chunk.text):
+        if _HAS_DIGIT.search(chunk.text) and len(found) < _MOST_CANDIDATES:
             reading = _widest(chunk)
             if reading is not None and reading.element not in seen:
                 seen.add(reading.element)
@@ -283,8 +306,10 @@ def _score_of_text(candidate: Candidate) -> float:
     score += 1.0 if _is_written_for_scripts(candidate) else 0
     score += 0.5 if re.search(r"\d[.,]\d\d(?!\d)", text) else 0
     score += 0.4 if candidate.element.tag in ("h1", "h2", "h3", "strong", "b", "ins") else 0
-    for words, weight in ((_NO_PRICE, -2.5), (_LIST_TEXT, -2.0), (_NET_TEXT, -1.5)):
+    for words, weight in _TEXT_WEIGHTS:
         score += weight if words.search(text) or words.search(label) else 0
+    score -= 5.0 if _UNIT_TEXT.search(text) else 0
+    score -= 2.0 if text.startswith("+") else 0
     score += 0.7 if _NOW_TEXT.search(text) or _NOW_TEXT.search(label) else 0
     size = re.search(r"font-size:\s*(\d+)", candidate.element.get("style") or "")
     return score + (0.5 if size and int(size[1]) >= 18 else 0)
