@@ -5,13 +5,16 @@ belongs in the command line.
 """
 
 import difflib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from ingest.countries import UNKNOWN, country_codes
 from ingest.errors import TradewindError
 from ingest.sql import literal
 from orchestration.fingerprints import PROJECT
@@ -23,9 +26,40 @@ QUESTIONS = PROJECT / "questions.yml"
 
 
 class UnknownQuestion(TradewindError):
-    """There is no such question, or it has no such parameter."""
+    """There is no such question, it has no such parameter, or that cannot have such a value."""
 
     exit_code = 2
+
+
+def _is_market(value: str) -> bool:
+    return value.upper() in {*country_codes(), UNKNOWN}
+
+
+def _is_date(value: str) -> bool:
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_number(value: str) -> bool:
+    return re.fullmatch(r"\d+(\.\d+)?", value) is not None
+
+
+# what the parameters of these names may be; all others are texts
+_VALUES: Mapping[str, tuple[Callable[[str], bool], str]] = {
+    "market": (_is_market, "an ISO 3166-1 alpha-2 code such as DE, or null for all markets"),
+    "month": (_is_date, "a day of the month such as 2026-09-01, or null for the newest"),
+    "known_on": (_is_date, "a day such as 2026-03-01, or null for what is known now"),
+    **dict.fromkeys(("firms", "products", "customers", "days"), (str.isdecimal, "a whole number")),
+    "percent": (_is_number, "a number such as 5 or 2.5"),
+    "compared_with": (
+        ("month before", "year before", "plan").__contains__,
+        "'month before', 'year before' or 'plan'",
+    ),
+    "measure": (("value", "volume").__contains__, "value or volume"),
+}
 
 
 @dataclass(frozen=True)
@@ -90,7 +124,8 @@ def query(name: str, arguments: Sequence[str]) -> str:
         arguments: Values in the order of the parameters, or `name=value`; `null` stands for all.
 
     Raises:
-        UnknownQuestion: There is no such question, or it has no such parameter.
+        UnknownQuestion: There is no such question, it has no such parameter, or that cannot have
+            such a value.
     """
     known = questions()
     if name not in known:
@@ -121,4 +156,16 @@ def _given(question: Question, arguments: Sequence[str]) -> dict[str, str | None
                 next_step=f"ask for instance: {question.example}",
             )
         given[key] = None if value.lower() == "null" else value
+        _check(question, key, given[key])
     return given
+
+
+def _check(question: Question, key: str, value: str | None) -> None:
+    is_right, expected = _VALUES.get(key, (None, ""))
+    if value is not None and is_right is not None and not is_right(value):
+        raise UnknownQuestion(
+            what=f"{value!r} is no value for {key}",
+            where=f"tradewind ask {question.name}",
+            expected=expected,
+            next_step=f"ask for instance: {question.example}",
+        )
