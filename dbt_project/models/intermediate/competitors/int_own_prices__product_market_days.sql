@@ -48,6 +48,16 @@ days as (
 
 ),
 
+-- sales of other products, or in other markets, are looked up by nobody
+priced_products as (
+
+    select distinct
+        product_id,
+        market
+    from days
+
+),
+
 sold_months as (
 
     select
@@ -68,12 +78,15 @@ sold_months as (
 sold_days as (
 
     select
-        product_id,
-        market,
-        order_date as price_date,
-        net_amount_home / nullif(units, 0) as average_price_home
-    from {{ ref('int_sales__product_days') }}
-    where units > 0 and net_amount_home > 0
+        sales.product_id,
+        sales.market,
+        sales.order_date as price_date,
+        sales.net_amount_home / nullif(sales.units, 0) as average_price_home
+    from {{ ref('int_sales__product_days') }} as sales
+    inner join priced_products
+        on sales.product_id = priced_products.product_id
+        and sales.market = priced_products.market
+    where sales.units > 0 and sales.net_amount_home > 0
 
 ),
 
