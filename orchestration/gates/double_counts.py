@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 TABLE = "core.fct_market_sales"
 _ROWS = "intermediate.int_market__rows_that_count"
-# the largest lists are judged, and of each the largest members: a total is one of them
+# the largest lists are judged, and of each the largest members apart: a total is one of them
 _MOST_LISTS = 200
+_SMALLER = "all smaller ones"
 # what is added up: categories of a market, firms of a category, brands and products of a firm
 _FIGURES = f"""
 with counted as (
@@ -50,34 +51,40 @@ figures as (
 ),
 sizes as (
     select period, market, list, of_currency, name, sum(amount) as amount, sum(units) as units,
-        count(amount) >= count(units) as by_value, count(*) as periods, max(added) as added
+        count(amount) >= count(units) as by_value, count(*) as periods
     from figures group by all
 ),
-largest as (
-    select *,
-        bool_and(by_value) over (partition by period, market, list, of_currency) as is_value,
-        sum(amount) over (partition by period, market, list, of_currency) as whole
+ranked as (
+    select *, count(*) over of_list as members, max(periods) over of_list as most_periods,
+        bool_and(by_value) over of_list as is_value, sum(amount) over of_list as whole,
+        row_number() over (
+            partition by period, market, list, of_currency
+            order by amount desc nulls last, units desc nulls last, name
+        ) as place
     from sizes
-    qualify row_number() over (
-        partition by period, market, list, of_currency
-        order by amount desc nulls last, units desc nulls last, name
-    ) <= $members
-        and count(*) over (partition by period, market, list, of_currency) > 2
-        and max(periods) over (partition by period, market, list, of_currency) >= $periods
+    window of_list as (partition by period, market, list, of_currency)
 ),
+-- the smaller ones stand together, so that a total of them all is found too
 judged as (
-    select *, max(added) over (partition by period, market, list, of_currency) as most_added
-    from largest
+    select *,
+        case when members <= $members or place < $members then name else '{_SMALLER}' end as shown
+    from ranked
+    where members > 2 and most_periods >= $periods
     qualify dense_rank() over (order by whole desc nulls last, period, market, list, of_currency)
         <= {_MOST_LISTS}
+),
+shown as (
+    select period, market, list, of_currency, is_value, shown, period_start, sum(added) as added,
+        sum(case when is_value then figures.amount else figures.units end)::double as figure
+    from figures
+    inner join judged using (period, market, list, of_currency, name)
+    group by all
 )
-select market, period, list, is_value, most_added, array_agg(name order by name, period_start),
-    array_agg(period_start order by name, period_start),
-    array_agg(case when is_value then figures.amount else figures.units end::double
-        order by name, period_start)
-from figures
-inner join judged using (period, market, list, of_currency, name)
-group by period, market, list, of_currency, is_value, most_added
+select market, period, list, is_value, max(added), array_agg(shown order by shown, period_start),
+    array_agg(period_start order by shown, period_start),
+    array_agg(figure order by shown, period_start)
+from shown
+group by period, market, list, of_currency, is_value
 order by market, list, period, of_currency
 """
 
@@ -121,7 +128,9 @@ def _totals(
     series = np.full((len(names), len(starts)), np.nan)
     for name, start, amount in zip(*figures, strict=True):
         series[names.index(name), starts.index(start)] = np.nan if amount is None else amount
-    for each in sums_of_others(series, added):
+    for each in sums_of_others(series, int(added)):
+        if names[each.total] == _SMALLER:
+            continue
         yield {
             "market": market,
             "list": kind,

@@ -59,3 +59,18 @@ def test_the_market_s_own_total_is_no_double_count(small: SmallCompany) -> None:
         small.has("market_sales", {"period_start": f"2024-{month:02d}-01", "value": sum(values)},
                   category="lamps", period="month", market="DE", currency="EUR")  # fmt: skip
     assert judged(small).is_passed
+
+
+def test_a_total_of_very_many_is_told_too(small: SmallCompany) -> None:
+    """Thirty categories and their sum: the smallest eleven stand together."""
+    for month in range(1, 8):
+        values = {f"c{n:02d}": round(RANDOM.uniform(0.8, 1.2) * 100 * (n + 1), 2)
+                  for n in range(30)}  # fmt: skip
+        values["total"] = round(sum(values.values()), 2)
+        small.has("market_sales", *({"category": name, "value": value, "units": None}
+                  for name, value in values.items()), period_start=f"2024-{month:02d}-01",
+                  period="month", market="GB", currency="GBP")  # fmt: skip
+    (found,) = judged(small).sample
+    assert found["total"] == "total"
+    assert len(found["is_the_sum_of"]) == 19
+    assert "all smaller ones" in found["is_the_sum_of"]
