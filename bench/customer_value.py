@@ -89,19 +89,15 @@ def proof(cohorts: int) -> None:
     head = ["parameters, Hessian", "parameters, likelihood", "P(alive)", "own occasions",
             "own margin", "occasions seen", "margin seen"]  # fmt: skip
     print(f"| model | {' | '.join(head)} |\n| --- |{' ---: |' * len(head)}")
-    stated: dict[str, tuple[Any, Any]] = {}
     for model in cv.MODELS:
-        covered, chances = zip(*(_cohort(model, seed) for seed in range(cohorts)), strict=True)
-        stated[model] = tuple(np.concatenate(part) for part in zip(*chances, strict=True))
-        shares = np.nanmean(np.array(covered), axis=0)
+        shares = np.nanmean([_cohort(model, seed) for seed in range(cohorts)], axis=0)
         print(f"| {model} | {' | '.join(f'{100 * share:.1f} %' for share in shares)} |")
-    print(
-        "\n| P(alive) stated |", " | ".join(f"{m}: stated | alive | customers" for m in stated), "|"
-    )
-    print(f"| --- |{' ---: |' * 9}")
-    for low in range(10):
-        cells = [_bin(*pair, low) for pair in stated.values()]
-        print(f"| {low / 10:.1f} to {(low + 1) / 10:.1f} | {' | '.join(cells)} |")
+    head = [f"{model}, {what}" for model in cv.MODELS for what in ("stated", "alive", "customers")]
+    print(f"\n| P(alive) | {' | '.join(head)} |\n| --- |{' ---: |' * len(head)}")
+    tenths = [_tenths(model) for model in cv.MODELS]
+    for n in range(10):
+        cells = [f"{one[n][0]:.3f} | {one[n][1]:.3f} | {one[n][2]:,}" for one in tenths]
+        print(f"| {n / 10:.1f} to {(n + 1) / 10:.1f} | {' | '.join(cells)} |")
 
 
 def journey() -> None:
@@ -185,14 +181,14 @@ def _spending(x: Any, seed: int) -> tuple[Any, Any]:
     return np.where(x > 0, seen, np.nan), SPEND["p"] / rate
 
 
-def _cohort(model: str, seed: int) -> tuple[list[float], tuple[Any, Any]]:
-    """Shares of intervals that cover in one cohort, and P(alive) beside who is."""
+def _cohort(model: str, seed: int) -> list[float]:
+    """Shares of intervals that cover in one cohort."""
     T = np.random.default_rng(seed).uniform(27, 39, 2357)
     made = simulate(model, PARAMETERS[model], T, HORIZON, seed)
     cells = cv.Cells.of(made.x, made.t_x, made.T)
     fitted = cv.fit(model, cells)
     if not fitted.is_identified:
-        return [np.nan] * 7, (np.array([]), np.array([]))
+        return [np.nan] * 7
     those = made.x, made.t_x, made.T
     true = replace(fitted, parameters=PARAMETERS[model])
     low, high = cv.p_alive_interval(fitted, *those)
@@ -212,7 +208,7 @@ def _cohort(model: str, seed: int) -> tuple[list[float], tuple[Any, Any]]:
         own,
         _covered(occasions[1], made.occasions),
         seen,
-    ], (cv.p_alive(fitted, *those), made.is_alive)
+    ]
 
 
 def _margin_covered(fitted: cv.Fit, made: Simulated, seed: int) -> tuple[float, float]:
@@ -243,11 +239,17 @@ def _parameters_covered(
     return float(np.mean(inside))
 
 
-def _bin(stated: Any, alive: Any, low: int) -> str:
-    those = np.minimum((10 * stated).astype(int), 9) == low
-    if not those.any():
-        return "| |"
-    return f"{stated[those].mean():.3f} | {alive[those].mean():.3f} | {those.sum():,}"
+def _tenths(model: str) -> list[tuple[float, float, int]]:
+    """P(alive) of 100,000 customers by tenths: mean stated, share alive, customers."""
+    T = np.random.default_rng(1).uniform(10, 80, 100_000)
+    made = simulate(model, PARAMETERS[model], T, HORIZON, 1)
+    fitted = cv.fit(model, cv.Cells.of(made.x, made.t_x, made.T))
+    stated = cv.p_alive(fitted, made.x, made.t_x, made.T)
+    tenths = [np.minimum((10 * stated).astype(int), 9) == n for n in range(10)]
+    return [
+        (float(stated[those].mean()), float(made.is_alive[those].mean()), int(those.sum()))
+        for those in tenths
+    ]
 
 
 def complete_journey() -> cv.HeldOut:
@@ -297,16 +299,7 @@ def _held_out_by_x() -> str:
 def _calibration() -> str:
     lines = [Line("as stated", "#999", [(0, 0), (1, 1)])]
     for model, colour in COLOURS.items():
-        T = np.random.default_rng(1).uniform(10, 80, 100_000)
-        made = simulate(model, PARAMETERS[model], T, HORIZON, 1)
-        fitted = cv.fit(model, cv.Cells.of(made.x, made.t_x, made.T))
-        stated = cv.p_alive(fitted, made.x, made.t_x, made.T)
-        tenths = [np.minimum((10 * stated).astype(int), 9) == n for n in range(10)]
-        points = [
-            (float(stated[those].mean()), float(made.is_alive[those].mean()))
-            for those in tenths
-            if those.any()
-        ]
+        points = [(stated, share) for stated, share, customers in _tenths(model) if customers]
         lines.append(Line(model, colour, points))
     ticks = [(n / 10, f"{n / 10:.1f}") for n in range(11)]
     return chart(lines, ticks, "P(alive) stated, mean of a tenth", "share alive")
