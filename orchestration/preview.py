@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     import duckdb
 
 PREVIEW_ROWS = 5
-# a view is counted by running it; above this many raw rows that is no longer free
+# a view is counted by running it. Those of these schemas read one table and are always worth it;
+# others join, and above this many raw rows that is no longer free
+_CHEAP_SCHEMAS = ("raw", "staging")
 _VIEWS_UP_TO_RAW_ROWS = 100_000
 _PERSONAL = {
     column.name for entity in ENTITIES.values() for column in entity.columns if column.personal
@@ -21,7 +23,7 @@ def describe(
 ) -> dict[str, dict[str, Any]]:
     """Row count and a Markdown preview for each `schema.table` that there is something to show of.
 
-    Columns with personal data show no values. Views of models are left out where the raw layer is
+    Columns with personal data show no values. Views that join are left out where the raw layer is
     large.
     """
     kinds = _relations(connection)
@@ -30,7 +32,7 @@ def describe(
         table: _describe(connection, table)
         for table in tables
         if kinds.get(table) == "BASE TABLE"
-        or (table in kinds and (small or table.startswith("raw.")))
+        or (table in kinds and (small or table.partition(".")[0] in _CHEAP_SCHEMAS))
     }
 
 

@@ -17,8 +17,9 @@ def large(monkeypatch: pytest.MonkeyPatch) -> duckdb.DuckDBPyConnection:
     connection.execute("insert into stored.customers (customer_id, segment) values "
                        "('c1', 'student'), ('c2', 'trade')")  # fmt: skip
     connection.execute(
-        "create schema staging; "
-        "create view staging.stg_customers as select distinct * from raw.customers"
+        "create schema staging; create schema intermediate; "
+        "create view staging.stg_customers as select distinct * from raw.customers; "
+        "create view intermediate.pairs as select * from raw.customers cross join raw.customers"
     )
     return connection
 
@@ -33,10 +34,11 @@ def test_personal_values_are_masked(large: duckdb.DuckDBPyConnection) -> None:
     assert "c1" not in preview.describe(large, ["raw.customers"])["raw.customers"]["preview"]
 
 
-def test_views_that_compute_are_left_out_of_a_large_warehouse(
+def test_staging_is_shown_and_views_that_join_are_left_out_of_a_large_warehouse(
     large: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tables = ["staging.stg_customers", "staging.absent"]
-    assert preview.describe(large, tables) == {}
+    tables = ["staging.stg_customers", "intermediate.pairs", "staging.absent"]
+    shown = preview.describe(large, tables)
+    assert {table: one["row_count"] for table, one in shown.items()} == {"staging.stg_customers": 2}
     monkeypatch.setattr(preview, "_VIEWS_UP_TO_RAW_ROWS", 2)
-    assert set(preview.describe(large, tables)) == {"staging.stg_customers"}
+    assert preview.describe(large, tables)["intermediate.pairs"]["row_count"] == 4
