@@ -46,8 +46,8 @@ _PRE = re.compile(
     re.IGNORECASE,
 )
 _IN = re.compile(
-    r"\bin stock|add to (?:shopping )?(?:cart|bag|basket|trolley)|buy (?:it )?now|available now"
-    r"|in den (?:warenkorb|einkaufswagen)"
+    r"(?<!back )(?<!when )(?<!not )\bin stock|add to (?:shopping )?(?:cart|bag|basket|trolley)"
+    r"|buy (?:it )?now|available now|in den (?:warenkorb|einkaufswagen)"
     r"|auf lager|sofort lieferbar|lieferbar|ajouter au panier|en stock|disponible|añadir a"
     r"|agregar al carr|comprar|aggiungi al carrello|disponibile|disponibilità immediata|adicionar"
     r"|in winkel(?:wagen|mand)|op voorraad|i lager|lägg i|på lager|læg i kurv|kjøp"

@@ -14,8 +14,6 @@ from ingest.pages.visible import Visible, read_visible
 from ingest.pages.walk import walk_page
 
 PARSER_VERSION = "1"
-# a score of the visible price that only a product's own price reaches
-_SURE = 8
 _TOLERANCE = Decimal("0.01")
 _WEIGHTS = {
     "json_ld": Decimal(3), "microdata": Decimal(3), "rdfa": Decimal(3), "open_graph": Decimal(2),
@@ -54,7 +52,7 @@ def parse_page(
         Finding("address", sku=number_in(url)),
     ]
     is_marked = any(f.price is not None and f.method in _MARKUP for f in found)
-    wall = blocked.wall(document, is_marked, seen.score > _SURE)
+    wall = blocked.wall(document, is_marked, seen.finding.price is not None)
     if wall is not None:
         return Observation(availability=wall[0], reason=wall[1])
     return _observation(document, found, seen, market)

@@ -36,7 +36,7 @@ _WORDS = {
     r"|previous-?price|\bprev-?price|line-?through|non-?sale|vorher|tachado|barr[eé]|high-?price",
     # the price itself where nothing is reduced
     LISTED: r"list-?price|price-?standard|standard-?price|\bretail|full-?price|price-?full"
-    r"|regular-?price|price-?regular|original|previous",
+    r"|regular-?price|price-?regular|-regular\b|original|previous",
     UNIT: r"unit-?price|per-?unit|price-?per|price-?unit|grundpreis|base-?price-?unit",
     SHIPPING: r"shipp|deliver|versand|livraison|spedizion|doprav|postage|freight|lieferung",
     CART: r"mini-?cart|cart-?total|basket-?total|cart-?summary|mini-?basket|subtotal|bag-?total"

@@ -25,6 +25,9 @@ _LONGEST = 60
 _LONGEST_SENTENCE = 160
 _HIGHEST_CLIMB = 4
 _NEAR_LABEL = 5
+_NEAR_LIST = 60
+# what an `old price` without a new one beside it gets back
+_SCORE_OF_LONELY = 3.0
 _MOST_CANDIDATES = 3000
 _LEAST = 5.0
 _LEAST_WITHOUT_NAMES = 3.0
@@ -65,6 +68,9 @@ _NOW_TEXT = re.compile(
     r"|价格|促销价|価格|税込|가격",
     re.IGNORECASE,
 )
+# the upper end of a range of prices
+_RANGE = frozenset({"-", "\u2013", "\u2014", "to", "bis", "à", "a", "do", "до"})
+_RANGE_LABEL = "up to"
 _TEXT_WEIGHTS = ((_NO_PRICE, -2.5), (_LIST_TEXT, -2.0), (_NET_TEXT, -3.0))
 _WEIGHTS = {
     regions.RELATED: -4.0, regions.CHROME: -4.0, regions.HIDDEN: -2.0, regions.STRUCK: -3.5,
@@ -180,13 +186,17 @@ def _candidates(walk: Walk) -> list[Candidate]:
 def _candidate(walk: Walk, number: int, chunk: Chunk, reading: _Reading) -> Candidate:
     before = walk.chunks[max(0, number - 2) : number]
     labels = [each.text for each in before if chunk.place - each.place <= _NEAR_LABEL]
+    if labels and labels[-1].lower() in _RANGE:
+        labels = [_RANGE_LABEL]
     label = next((t for t in reversed(labels) if 1 < len(t) <= 40 and not _HAS_DIGIT.search(t)), "")
-    near = 0
+    # the text may stand deeper than the widest element that holds nothing else
+    flags = walk.flags.get(reading.element, 0) | chunk.flags
+    near = flags
     for element in (reading.element, *islice(reading.element.iterancestors(), 3)):
         near |= walk.flags.get(element, 0)
     return Candidate(
         reading.element, reading.text, reading.price, reading.amount, chunk.place,
-        walk.flags.get(reading.element, 0), near, label, reading.is_pure,
+        flags, near, label, reading.is_pure,
     )  # fmt: skip
 
 
@@ -268,6 +278,23 @@ def _score(walk: Walk, candidates: list[Candidate], named: Counter[Decimal]) -> 
             + (1.5 + 0.3 * math.log(named[candidate.amount]) if named[candidate.amount] else 0)
             - 0.8 * min(3, alike - 1)
         )
+    for candidate in candidates:
+        if candidate.flags & regions.STRUCK and not _is_reduced(candidate, candidates):
+            candidate.score += _SCORE_OF_LONELY
+
+
+def _is_reduced(old: Candidate, candidates: list[Candidate]) -> bool:
+    """Whether a lower price stands beside one that is named an old price."""
+    others = regions.STRUCK | regions.NET | regions.UNIT | regions.SAVING | regions.SHIPPING
+    return any(
+        abs(each.place - old.place) < _NEAR_LIST
+        and old.amount / 20 < each.amount < old.amount
+        and not each.flags & others
+        and (each.price.is_tagged or not old.price.is_tagged)
+        and not _NO_PRICE.search(f"{each.label} {each.text}")
+        and not _NET_TEXT.search(f"{each.label} {each.text}")
+        for each in candidates
+    )
 
 
 def _shape(element: Any) -> str:
@@ -308,6 +335,7 @@ def _score_of_text(candidate: Candidate) -> float:
     score += 0.4 if candidate.element.tag in ("h1", "h2", "h3", "strong", "b", "ins") else 0
     for words, weight in _TEXT_WEIGHTS:
         score += weight if words.search(text) or words.search(label) else 0
+    score -= 1.5 if label == _RANGE_LABEL else 0
     score -= 5.0 if _UNIT_TEXT.search(text) else 0
     score -= 2.0 if text.startswith("+") else 0
     score += 0.7 if _NOW_TEXT.search(text) or _NOW_TEXT.search(label) else 0
@@ -339,7 +367,7 @@ def _list_price(best: Candidate, candidates: list[Candidate]) -> Decimal | None:
             or _LIST_TEXT.search(f"{other.label} {other.text}")
         )
         and not other.flags & (regions.RELATED | regions.CHROME | regions.UNIT | regions.SHIPPING)
-        and abs(other.place - best.place) < 60
+        and abs(other.place - best.place) < _NEAR_LIST
         and best.amount < other.amount < best.amount * 20
     ]
     return min(near, key=lambda other: abs(other.place - best.place)).amount if near else None
@@ -355,11 +383,13 @@ def _availability(walk: Walk) -> str | None:
     told: list[tuple[int, str]] = []
     for chunk in walk.chunks:
         is_of_product = not chunk.flags & (regions.NO_PRODUCT | regions.REVIEW)
+        is_of_product = is_of_product and chunk.element.get("disabled") is None
         if abs(chunk.place - middle) <= _NEAR_STOCK and is_of_product and 4 < len(chunk.text) < 90:
             state = stock.of_text(chunk.text)
             if state:
                 told.append((abs(chunk.place - middle), state))
-    told.sort()
+    # of two notes in one place, such as `unavailable … until it is in stock`, the worse one holds
+    told.sort(key=lambda note: (note[0], note[1] != stock.OUT_OF_STOCK))
     if walk.button is not None:
         is_pre = told and told[0][1] == stock.PRE_ORDER and told[0][0] <= _AT_BUTTON
         return stock.PRE_ORDER if is_pre else stock.IN_STOCK

@@ -1,7 +1,9 @@
 """Product pages, one small page a trap: what a reader of each of them would write down."""
 
 import json
+import re
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +28,31 @@ def ld(content: str) -> str:
 
 def told(found: Observation, *names: str) -> tuple[Any, ...]:
     return tuple(getattr(found, name) for name in names)
+
+
+SMALL_PAGES = Path(__file__).parents[2] / "fixtures" / "product_pages.txt"
+
+
+def small_pages() -> list[Any]:
+    """Name, what is expected, and the HTML of every small page."""
+    parts = SMALL_PAGES.read_text(encoding="utf-8").split("\n=== ")[1:]
+    found = [re.fullmatch(r"(\S+) (\{.*?\})\n(.*)", part, flags=re.DOTALL) for part in parts]
+    return [pytest.param(json.loads(m[2]), m[3], id=m[1]) for m in found if m is not None]
+
+
+@pytest.mark.parametrize(("expected", "content"), small_pages())
+def test_small_pages(expected: dict[str, Any], content: str) -> None:
+    url, market = expected.pop("url"), expected.pop("market", None)
+    found = parse_page(f"<!doctype html><html>{content}</html>".encode(), url, market)
+    read = {
+        name: str(value) if isinstance(value := getattr(found, name), Decimal) else value
+        for name in expected
+    }
+    assert read == expected
+
+
+def test_no_small_page_is_left_out() -> None:
+    assert len(small_pages()) == SMALL_PAGES.read_text(encoding="utf-8").count("\n=== ") > 70
 
 
 OFFER = '"offers": {"@type": "Offer", "price": "19.99", "priceCurrency": "GBP"}'
