@@ -19,7 +19,7 @@ def large(monkeypatch: pytest.MonkeyPatch) -> duckdb.DuckDBPyConnection:
     connection.execute(
         "create schema staging; create schema intermediate; "
         "create view staging.stg_customers as select distinct * from raw.customers; "
-        "create view intermediate.pairs as select * from raw.customers cross join raw.customers"
+        "create view intermediate.pairs as select one.* from raw.customers as one, raw.customers"
     )
     return connection
 
