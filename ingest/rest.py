@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path as File
@@ -143,8 +144,15 @@ def _log(source: "Source", settings: RestSettings, landing: File) -> CaptureLog:
 
 def _asked(api: Api, course: Course, position: Position) -> tuple[Page | None, Position | None]:
     """Ask for a page and take it in; the page, and where to ask next."""
+    return _come(lambda: api.ask(course.question(position)), api, course, position)
+
+
+def _come(
+    answer: Callable[[], Page], api: Api, course: Course, position: Position
+) -> tuple[Page | None, Position | None]:
+    """Take an answer in: the page, if there is one, and where to ask next."""
     try:
-        page = api.ask(course.question(position))
+        page = answer()
     except Refused as refusal:
         if course.ended_early(refusal.status):
             return None, course.end()
@@ -167,7 +175,8 @@ def _keep(rows: Rows, course: Course, page: Page, folder: File) -> None:
     """Take a page in that is only looked at."""
     file = folder / f"{os.getpid()}-page{course.pages}"
     file.write_bytes(page.body)
-    rows.add(PageFile(course.pages - 1, file, len(page.body)), course.columns)
+    size = len(page.body) if page.body.strip() else 0
+    rows.add(PageFile(course.pages - 1, file, size), course.columns)
 
 
 # ---------------------------------------------------------------- captures
@@ -205,13 +214,22 @@ class _Capturing:
         return last if datetime.now(UTC) - last.begun < RESUMED_WITHIN else None
 
     def _read(self, capture: Capture) -> tuple[Course, Capture]:
+        """The next page is asked for while the one that has come is landed."""
         course = Course(self._name, self._settings, capture.mark)
-        with Api(self._name, self._settings) as api:
+        with Api(self._name, self._settings) as api, ThreadPoolExecutor(1) as ahead:
+
+            def asked(position: Position | None) -> Future[Page] | None:
+                if position is None:
+                    return None
+                return ahead.submit(api.ask, course.question(position))
+
             position = self._replay(api, course, capture)
-            while position is not None:
-                page, following = _asked(api, course, position)
+            coming = asked(position)
+            while position is not None and coming is not None:
+                page, following = _come(coming.result, api, course, position)
+                coming = asked(following)
                 if page is not None:
-                    self._take(course, self._log.add(capture, position, page), len(page.body))
+                    self._take(course, self._log.add(capture, position, page), page.body)
                 position = following
         return course, capture
 
@@ -223,7 +241,7 @@ class _Capturing:
             if page is None or position != line.position:
                 break
             position = _next(api, course, line.position, page)
-            self._take(course, line, len(page.body))
+            self._take(course, line, page.body)
         return position
 
     def _landed_page(self, line: Line) -> Page | None:
@@ -234,7 +252,8 @@ class _Capturing:
         content = json.loads(body.removeprefix(b"\xef\xbb\xbf")) if is_json else None
         return Page(line.status, line.headers, body, content)
 
-    def _take(self, course: Course, line: Line, size: int) -> None:
+    def _take(self, course: Course, line: Line, body: bytes) -> None:
+        size = len(body) if body.strip() else 0
         file = PageFile(course.pages - 1, self._log.file(line), size)
         self._rows.add(file, course.columns)
         if self._told is not None:

@@ -53,6 +53,7 @@ class Course:
         self._keys = [_key_path(settings, self._record, name) for name in settings.key]
         self.pages = 0
         self.columns: dict[str, None] = {}
+        self._shapes: set[tuple[str, ...]] = set()
         self._reading = 1
         self._gaps = False
         self._begin()
@@ -242,7 +243,8 @@ class Course:
         """Count records, and see what their columns are."""
         for element in elements:
             for record in self._inner.values(element):
-                if isinstance(record, dict):
+                if isinstance(record, dict) and (shape := tuple(record)) not in self._shapes:
+                    self._shapes.add(shape)
                     self.columns.update(dict.fromkeys(record))
         if not self._keys:
             self.records += len(elements)

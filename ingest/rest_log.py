@@ -148,8 +148,6 @@ class CaptureLog:
             partial = target.with_name(f".{os.getpid()}.partial")
             with partial.open("wb") as out:
                 out.write(body)
-                out.flush()
-                os.fsync(out.fileno())
             os.replace(partial, target)
         return sha, name
 
@@ -159,5 +157,3 @@ class CaptureLog:
         text = "\n" + json.dumps(line, ensure_ascii=False) + "\n"
         with (self._folder / f"{capture.name}.jsonl").open("ab") as out:
             out.write(text.encode("utf-8", "backslashreplace"))
-            out.flush()
-            os.fsync(out.fileno())

@@ -17,14 +17,14 @@ from ingest.rest_paths import Path
 from ingest.rest_settings import RestSettings
 from ingest.sql import literal, quoted
 
-BATCH_BYTES = 32 << 20
+BATCH_BYTES = 16 << 20
 _PAGE, _PLACE, _INNER = "_tradewind_page", "_tradewind_place", "_tradewind_inner"
 _OWN = (_PAGE, _PLACE, _INNER)
 
 
 @dataclass(frozen=True)
 class PageFile:
-    """A landed page: its number in the capture, and its file."""
+    """A landed page: its number in the capture, its file, and its bytes (0 if it is blank)."""
 
     number: int
     file: File
@@ -46,6 +46,7 @@ class Rows:
         self._folder = folder
         self._parts: list[File] = []
         self._waiting: list[PageFile] = []
+        self._waiting_bytes = 0
         self._columns: dict[str, str] = {}
         self._number = 0
         self._connection = duckdb.connect(
@@ -71,9 +72,11 @@ class Rows:
 
     def add(self, page: PageFile, columns: Iterable[str]) -> None:
         """Take a page in; `columns` are the keys that records have had so far."""
-        self._waiting.append(page)
         self._name(columns)
-        if sum(each.bytes for each in self._waiting) >= BATCH_BYTES:
+        if page.bytes:
+            self._waiting.append(page)
+            self._waiting_bytes += page.bytes
+        if self._waiting_bytes >= BATCH_BYTES:
             self._write_part()
 
     def _name(self, columns: Iterable[str]) -> None:
@@ -91,7 +94,7 @@ class Rows:
     def _write_part(self) -> None:
         if not self._waiting:
             return
-        pages, self._waiting = self._waiting, []
+        pages, self._waiting, self._waiting_bytes = self._waiting, [], 0
         part = self._new_file("part")
         try:
             self._copy(self._query(pages), part)
@@ -124,11 +127,11 @@ class Rows:
         """Page number and content: a body that came twice is read for each time."""
         listed = ", ".join(f"({page.number}, {literal(str(page.file))})" for page in pages)
         files = literal(sorted({str(page.file) for page in pages}))
+        # a byte order mark is no part of JSON
+        content = "if(starts_with(t.content, chr(65279)), t.content[2:], t.content)"
         return (
-            f"select p.number as {_PAGE}, cast(ltrim(t.content, chr(65279)) as json) as e "
-            f"from read_text({files}) as t "
-            f"inner join (values {listed}) as p(number, file) on t.filename = p.file "
-            "where trim(t.content, ' \n\r\t') <> ''"
+            f"select p.number as {_PAGE}, {content} as e from read_text({files}) as t "
+            f"inner join (values {listed}) as p(number, file) on t.filename = p.file"
         )
 
     def _csv_page(self, page: PageFile) -> str:
