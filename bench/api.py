@@ -40,11 +40,12 @@ class Plan:
         share: Share of the pages at which something goes wrong.
         seed: Of the plan.
         lasting: Faults that stay, by page.
+        is_prepared: Whether pages are made before they are asked for; an API makes them then.
     """
 
     def __init__(
         self, pages: int, size: int, share: float = 0.0, seed: int = 1,
-        lasting: dict[int, str] | None = None,
+        lasting: dict[int, str] | None = None, is_prepared: bool = False,
     ) -> None:  # fmt: skip
         chance = random.Random(seed)
         self.pages, self.size = pages, size
@@ -55,6 +56,7 @@ class Plan:
             for page in range(pages)
             if chance.random() < share
         }
+        self.is_prepared = is_prepared
         self.bodies: dict[int, bytes] = {}
 
     def body(self, page: int) -> bytes:
@@ -67,7 +69,8 @@ class Plan:
 
     def prepare(self) -> None:
         """Make all pages, so that none is made while it is waited for."""
-        self.bodies = {page: self.body(page) for page in range(self.pages)}
+        if self.is_prepared:
+            self.bodies = {page: self.body(page) for page in range(self.pages)}
 
 
 @contextmanager

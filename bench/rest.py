@@ -35,6 +35,10 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=200_000)
     parser.add_argument("--size", type=int, default=250, help="records of a page")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--prepared", action="store_true",
+        help="a server that only sends bytes that it has ready, as no API does",
+    )  # fmt: skip
     parser.add_argument("--pages", type=int, default=500, help="pages of the soak")
     parser.add_argument("--share", type=float, default=0.3, help="share of pages that go wrong")
     parser.add_argument("--seed", type=int, default=1)
@@ -42,7 +46,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="tradewind-bench-") as name:
         folder = Path(name)
         if options.records:
-            speed(folder, Plan(options.records // options.size, options.size), options.rounds)
+            pages = options.records // options.size
+            plan = Plan(pages, options.size, is_prepared=options.prepared)
+            speed(folder, plan, options.rounds)
         if options.pages:
             soak(folder, Plan(options.pages, 100, options.share, options.seed))
 

@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path as File
@@ -77,7 +78,7 @@ def read(
     """
     settings = _settings(source)
     log = _log(source, settings, landing)
-    with Rows(f"source {source.name}", settings, folder) as rows:
+    with closing(log), Rows(f"source {source.name}", settings, folder) as rows:
         capturing = _Capturing(source.name, settings, log, rows, told)
         mark = last_value(source, landed)
         course, capture = capturing.all(mark)

@@ -12,7 +12,7 @@ against the total that the server reports, or, where it reports none, read until
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ingest.errors import SourceUnreachable, TradewindError
@@ -241,11 +241,10 @@ class Course:
 
     def _note(self, elements: list[Any], keys: list[int]) -> None:
         """Count records, and see what their columns are."""
-        for element in elements:
-            for record in self._inner.values(element):
-                if isinstance(record, dict) and (shape := tuple(record)) not in self._shapes:
-                    self._shapes.add(shape)
-                    self.columns.update(dict.fromkeys(record))
+        for record in self._records_of(elements):
+            if isinstance(record, dict) and (shape := tuple(record)) not in self._shapes:
+                self._shapes.add(shape)
+                self.columns.update(dict.fromkeys(record))
         if not self._keys:
             self.records += len(elements)
             return
@@ -256,6 +255,12 @@ class Course:
         self.records = len(self._seen)
         self._stale = self._stale + 1 if keys and keys == self._before else 0
         self._before = keys
+
+    def _records_of(self, elements: list[Any]) -> Iterable[Any]:
+        """What becomes rows: the elements themselves, or what stands inside them."""
+        if not self._inner.steps:
+            return elements
+        return (record for element in elements for record in self._inner.values(element))
 
     def _watch(self, keys: list[int]) -> None:
         """In a second reading: was a record missed between two that were seen before?

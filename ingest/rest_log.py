@@ -2,8 +2,9 @@
 
 A page stands at `landing/<source>/<date>/<sha256>.json` (or `.jsonl`, `.csv`), a capture at
 `landing/<source>/captures/<time>.jsonl`: what was asked for from where on, then a line a page. The
-page is there before its line is, and a line that was cut off in the middle is not counted, nor is
-one whose page is not what it says. A capture becomes a delivery when it is whole, and is over then.
+page is written before its line is. A line that was cut off in the middle is not counted, nor is one
+whose page is not what it says: so no page has to wait for the disk. A capture becomes a delivery
+when it is whole, and is over then.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ingest.rest_client import Page
 
@@ -84,6 +85,7 @@ class CaptureLog:
         self._folder = landing / source_name / FOLDER
         self._ending = ending
         self._headers = (*_KEPT_HEADERS, *headers)
+        self._out: tuple[str, IO[bytes]] | None = None
 
     def last(self) -> Capture | None:
         """The last capture; None where there is none."""
@@ -153,7 +155,16 @@ class CaptureLog:
 
     def _append(self, capture: Capture, line: Mapping[str, Any]) -> None:
         """Every line begins anew, which closes what a killed process may have left half written."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        if self._out is None or self._out[0] != capture.name:
+            self.close()
+            self._folder.mkdir(parents=True, exist_ok=True)
+            file = self._folder / f"{capture.name}.jsonl"
+            self._out = capture.name, file.open("ab", buffering=0)
         text = "\n" + json.dumps(line, ensure_ascii=False) + "\n"
-        with (self._folder / f"{capture.name}.jsonl").open("ab") as out:
-            out.write(text.encode("utf-8", "backslashreplace"))
+        self._out[1].write(text.encode("utf-8", "backslashreplace"))
+
+    def close(self) -> None:
+        """Let go of the file that was written to last."""
+        if self._out is not None:
+            self._out[1].close()
+            self._out = None

@@ -32,7 +32,8 @@ _MADE_FROM = {
     "mart_cohort__month": "intermediate.int_customers__months where occasions > 0",
     "mart_customer_concentration__market_month": "core.fct_sales",
     "mart_customer_flow__market_month": _LATER_SALES,
-    "mart_needs__market_segment": "core.fct_sales where line_kind = 'product'",
+    "mart_needs__market_segment": "core.fct_sales "
+    "where line_kind = 'product' and customer_id is not null",
     "mart_price_position__product_market_day": "core.fct_competitor_prices "
     "where product_id is not null and price_home is not null and not is_suspicious",
     "mart_price_index__market_category_week": "intermediate.int_competitor_prices__observed_days",

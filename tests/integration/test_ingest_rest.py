@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from bench import rest as soak
+from bench.api import Plan
+from bench.api import serving as serving_plan
 from ingest import landing, rest_client
 from ingest.errors import SourceUnreachable
 from tests.integration.rest_server import Answer, Api, Asked, Shop, order, serving, told
@@ -349,3 +352,31 @@ def test_a_budget_a_minute_is_kept(shop: Shop, monkeypatch: pytest.MonkeyPatch) 
     shop.describe({**CURSOR, "requests_per_minute": 2}).land()
     assert len(shop.api.asked) == 4
     assert len(waits) == 2 and all(59 < seconds <= 60 for seconds in waits)
+
+
+def test_a_server_that_goes_wrong_in_every_way(tmp_path: Path) -> None:
+    folder = tmp_path / "soak"
+    folder.mkdir()
+    plan = Plan(40, 20, share=0.6, seed=4)
+    assert {fault for fault, _ in plan.faults.values()} >= {"drop", "drip", "bad_gzip", "storm"}
+    with serving_plan(plan) as url:
+        assert soak.read_all(folder, url, plan, []) == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("circle", "redirects in a circle"),
+        ("off_host", "another host"),
+        ("larger", "larger than 10,000,000 bytes"),
+        ("drop", "ended before the announced length, 4 times"),
+    ],
+)
+def test_a_page_that_never_comes_is_told(tmp_path: Path, fault: str, said: str) -> None:
+    with serving_plan(Plan(3, 10, lasting={1: fault})) as url:
+        assert said in soak.told_of(tmp_path, url)
+
+
+def test_a_certificate_that_nobody_vouches_for(tmp_path: Path) -> None:
+    with serving_plan(Plan(3, 10), soak.certificate(tmp_path)) as url:
+        assert "its certificate is not valid" in soak.told_of(tmp_path, url)

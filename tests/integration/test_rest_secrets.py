@@ -14,9 +14,7 @@ import pytest
 import yaml
 
 from ingest import landing, rest_client
-from ingest.company import load_company
 from ingest.errors import SourceUnreachable
-from orchestration.doctor import examine
 from tests.integration.rest_server import (
     MAPPING,
     Answer,
@@ -264,12 +262,3 @@ def test_secrets_are_nowhere(shop: Shop, tmp_path: Path) -> None:
     ]
     assert not found
     assert not [form for form in forms_of([*SECRETS.values(), ISSUED]) if form in said]
-
-
-def test_the_examination_tells_no_secret(shop: Shop) -> None:
-    shop.api.answer = echoing
-    (shop.folder / "company.yml").write_text(yaml.safe_dump(company_of(shop.api)))
-    found = examine(load_company(shop.folder / "company.yml"))
-    assert found.exit_code == 3 and len(found.sources) == 8
-    told_all = repr(found).encode()
-    assert not [form for form in forms_of([*SECRETS.values(), ISSUED]) if form in told_all]
