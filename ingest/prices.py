@@ -296,7 +296,9 @@ def _sign_at(text: str, start: int, end: int, signs: list[_Sign]) -> _Sign | Non
         if sign.end <= start and re.fullmatch(rf"[ :.(]{{0,3}}[{_MINUS}]?", text[sign.end : start]):
             return sign
     for sign in signs:
-        if sign.start >= end and _TO_SIGN.fullmatch(text, end, sign.start):
+        # in `12345 €12.99` the sign is the next number's
+        is_of_next = sign.start > end and text[sign.end : sign.end + 1].isdigit()
+        if sign.start >= end and _TO_SIGN.fullmatch(text, end, sign.start) and not is_of_next:
             return sign
     pattern = _beside_pattern()
     gap = re.compile(" ?").match(text, after)
@@ -321,9 +323,12 @@ def _stands_free(text: str, start: int, end: int, sign: _Sign | None) -> bool:
         return False
     if re.match(r"[.,]{2,}\d|[/:]\d|\^", after) or re.search(r"\d(?:[/:]|[.,]{2,})$|[#№]$", before):
         return False
+    is_signed_before = sign is not None and sign.end == start
+    if not is_signed_before and re.search(r"[a-zA-Z\u0400-\u04ff]$", before):
+        return False
     if sign is not None:
         return True
-    if re.search(r"[a-zA-Z\u0400-\u04ff]$|[a-zA-Z]-$", before) or _MONTH.search(before):
+    if re.search(r"[a-zA-Z]-$", before) or _MONTH.search(before):
         return False
     return not (re.match(r"[a-zA-Z\u0400-\u04ff]", after) or _UNITS.match(after))
 
