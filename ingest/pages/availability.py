@@ -22,7 +22,8 @@ _OUT = re.compile(
     r"out of stock|sold out|currently unavailable|temporarily unavailable|no longer available"
     r"|not available|unavailable|not in stock|discontinued|notify me when|email me when"
     r"|derzeit nicht verfügbar|nicht verfügbar|ausverkauft|nicht auf lager|vergriffen"
-    r"|nicht lieferbar|rupture de stock|indisponible|épuisé|en rupture|victime de son succès"
+    r"|nicht (?:lieferbar|bestellbar|erhältlich)|cannot be (?:purchased|ordered)"
+    r"|rupture de stock|indisponible|épuisé|en rupture|victime de son succès"
     r"|agotado|no disponible|sin existencias|sin stock|non disponibile|esaurito|non disponible"
     r"|esgotado|indisponível|uitverkocht|niet op voorraad|niet beschikbaar|niet leverbaar"
     r"|slutsåld|slut i lager|ej i lager|udsolgt|ikke på lager|utsolgt|loppuunmyyty"
@@ -48,12 +49,12 @@ _PRE = re.compile(
 _IN = re.compile(
     r"(?<!back )(?<!when )(?<!not )\bin stock|add to (?:shopping )?(?:cart|bag|basket|trolley)"
     r"|buy (?:it )?now|available now|in den (?:warenkorb|einkaufswagen)"
-    r"|auf lager|sofort lieferbar|lieferbar|ajouter au panier|en stock|disponible|añadir a"
-    r"|agregar al carr|comprar|aggiungi al carrello|disponibile|disponibilità immediata|adicionar"
+    r"|auf lager|lieferbar\b|ajouter au panier|\ben stock|disponible\b|añadir a"
+    r"|agregar al carr|comprar|aggiungi al carrello|disponibile\b|disponibilità immediata|adicionar"
     r"|in winkel(?:wagen|mand)|op voorraad|i lager|lägg i|på lager|læg i kurv|kjøp"
     r"|do koszyka|dostępny|skladem|do košíku|do košíka|skladom|raktáron|kosárba|în stoc"
     r"|adaugă în coș|в наличии|в корзину|купить|є в наявності|в кошик|купити|v košarico|na zalogi"
-    r"|u košaricu|dostupno|na stanju|sepete ekle|stokta|καλάθι|διαθέσιμο|カートに入れる|在庫あり"
+    r"|u košaricu|dostupno\b|na stanju|sepete ekle|stokta|καλάθι|διαθέσιμο|カートに入れる|在庫あり"
     r"|加入购物车|加入購物車|放入購物車|有货|장바구니|أضف (?:إلى|الى)|متوفر|thêm vào giỏ|còn hàng"
     r"|place bid|dodaj do",
     re.IGNORECASE,
