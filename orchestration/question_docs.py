@@ -49,6 +49,7 @@ def _section(question: Question, connection: "duckdb.DuckDBPyConnection") -> str
         "| " + " | ".join(columns) + " |",
         "| " + " | ".join("---" for _ in columns) + " |",
         *("| " + " | ".join(_cell(value) for value in row) + " |" for row in rows),
+        *([] if rows else ["", "Nothing in the demo company's data answers this."]),
     ]
     return "\n".join(lines) + "\n"
 
