@@ -177,12 +177,11 @@ def _doubt(best: Finding | None, priced: list[Finding], settled: str | None) -> 
     """Why a price is in doubt: another reader found another one, or another currency."""
     if best is None or best.price is None:
         return None
+    others = [f for f in priced if f.price is not None and not _agree(best.price, f.price)]
+    if others:
+        said = ", ".join(f"{finding.method} says {finding.price}" for finding in [best, *others])
+        return f"prices disagree: {said}"
     for other in priced:
-        if other.price is not None and not _agree(best.price, other.price):
-            return (
-                f"prices disagree: {best.method} says {best.price}, "
-                f"{other.method} says {other.price}"
-            )
         if settled and other.codes and settled not in other.codes:
             return f"currencies disagree: {settled}, and {other.method} says {other.currency}"
     return None

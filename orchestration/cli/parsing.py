@@ -1,6 +1,7 @@
 """Verbs that read one thing and print what it says, without a company or a warehouse."""
 
 import gzip
+import re
 import zlib
 from pathlib import Path
 
@@ -73,9 +74,8 @@ def _body(file: Path) -> bytes:
 
 def _check(url: str, market: str | None) -> None:
     from ingest.countries import country_codes
-    from ingest.page_settings import is_address
 
-    if not is_address(url):
+    if not re.match(r"https?://[^/\s]", url):
         raise click.BadParameter(f"{url!r} is no http or https address.", param_hint="--url")
     if market is not None and market not in country_codes():
         raise click.BadParameter(
