@@ -100,7 +100,7 @@ def serving(plan: Plan, certificate: tuple[str, str] | None = None) -> Iterator[
     class Handler(_Handler):
         held = plan
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Quiet(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     if certificate is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -113,6 +113,11 @@ def serving(plan: Plan, certificate: tuple[str, str] | None = None) -> Iterator[
     finally:
         server.shutdown()
         server.server_close()
+
+
+class _Quiet(ThreadingHTTPServer):
+    def handle_error(self, *_: Any) -> None:
+        """Say nothing: who hung up had its reasons."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -13,6 +13,7 @@ import glob
 import hashlib
 import json
 import os
+import shutil
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -604,7 +605,10 @@ def _clear_partial(folder: Path) -> None:
     for path in (folder / PARTIAL).glob("*-*"):
         owner = int(path.name.split("-")[0])
         if owner == os.getpid() or not Path(f"/proc/{owner}").exists():
-            path.unlink(missing_ok=True)
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

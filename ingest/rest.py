@@ -35,6 +35,7 @@ RESUMED_WITHIN = timedelta(hours=24)
 """How old a capture may be to be gone on with: a server forgets its cursors."""
 
 _ENDINGS = {"json": ".json", "jsonl": ".jsonl", "csv": ".csv"}
+_FORGOTTEN = (400, 404, 410, 422)
 _FAR = "'9000-01-01'"
 _ASKED = {
     "base_url", "path", "params", "headers", "method", "body", "graphql", "pagination", "format",
@@ -110,8 +111,9 @@ def has_more(source: "Source", landed: Sequence[File], folder: File) -> bool:
             page, position = _asked(api, course, asked)
             if page is not None:
                 _keep(rows, course, page, folder)
-            since = course.begins_at
-            if rows.new_rows(since, landed, course.has_duplicates) is not None:
+            # after 1, 2, 4, 8 pages: looking at all of them each time would take ever longer
+            is_time = position is None or course.pages & (course.pages - 1) == 0
+            if is_time and rows.new_rows(course.begins_at, landed, course.has_duplicates):
                 return True
         return (
             bool(settings.removes)
@@ -122,7 +124,7 @@ def has_more(source: "Source", landed: Sequence[File], folder: File) -> bool:
 def sample(source: "Source", folder: File) -> File | None:
     """Write the rows of the first page to a Parquet file, to look at; None where it has none."""
     settings = _settings(source)
-    course = Course(source.name, settings, None)
+    course = Course(source.name, settings, settings.start if settings.cursor else None)
     with Api(source.name, settings) as api, Rows(source.name, settings, folder) as rows:
         page, _ = _asked(api, course, course.first)
         if page is None:
@@ -200,9 +202,10 @@ class _Capturing:
         if left is not None:
             try:
                 return self._read(left)
-            except Refused:
+            except Refused as refusal:
                 # a server forgets its cursors: from the beginning, once
-                pass
+                if refusal.status not in _FORGOTTEN:
+                    raise
         return self._read(self._log.begin(self._fingerprint, mark))
 
     def _left(self, mark: str | None) -> Capture | None:

@@ -276,8 +276,8 @@ class Api:
             raise self._unreachable(f"{what} to an address that cannot be read") from None
         if not is_same:
             raise self._unreachable(
-                f"{what} to {self.secrets.masked(where)}, another host than was asked, which is "
-                "not to see what shows who asks"
+                f"{what} to {self.secrets.masked(where)}, another host or scheme than was asked, "
+                "which is not to see what shows who asks"
             )
         return target
 

@@ -310,12 +310,12 @@ class Course:
             return None
         name = "cursor" if kind == "cursor" else "url"
         text = str(value)
-        if text in self._asked_for or text == position.get(name):
+        if text in self._asked_for or text == str(position.get(name)):
             if not count:
                 return None
             raise self._lost(f"it leads in a circle: {name} {text[:80]!r} came a second time")
         self._asked_for.add(text)
-        return {name: text}
+        return {name: value if kind == "cursor" else text}
 
     def _pointer(self, page: Page, elements: list[Any]) -> Any:
         """The next cursor or address, as the answer gives it."""

@@ -78,7 +78,8 @@ def _secret(value: Any) -> Any:
 def _public(value: Any) -> Any:
     """Parameters and headers: what is named like a secret stands in a variable."""
     for name, text in value.items() if isinstance(value, dict) else ():
-        if _SECRET_NAMES.search(str(name)) and isinstance(text, str):
+        is_named_so = _SECRET_NAMES.search(str(name)) and isinstance(text, str)
+        if is_named_so and CURSOR not in text:
             _secret(text)
     return _with_variables(value)
 

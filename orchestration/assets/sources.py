@@ -92,7 +92,7 @@ def require_deliveries(workspace: Workspace) -> None:
     errors = workspace.notes.get("unreachable", {})
     found = [
         f"  {source.name}: "
-        + (errors[source.name].what if source.name in errors else "no file lies at its `path:`")
+        + (errors[source.name].what if source.name in errors else _nothing_at(source))
         for source in sources
         if workspace.only in (None, source.name)
     ]
@@ -103,6 +103,10 @@ def require_deliveries(workspace: Workspace) -> None:
         next_step="put the files there, correct `path:` of the sources, or see that the server "
         "answers; `tradewind doctor` examines each of them; then run again",
     )
+
+
+def _nothing_at(source: Source) -> str:
+    return "no file lies at its `path:`" if source.path else "it has nothing to deliver yet"
 
 
 def _landed(workspace: Workspace, source: Source, new: int) -> dg.MaterializeResult:  # type: ignore[type-arg]
