@@ -631,15 +631,15 @@ _REST_PARTS: Mapping[str, type[BaseModel]] = {
 
 def _known_keys(at: Location) -> tuple[str, ...]:
     """The keys that may stand where an unknown one was found."""
+    if "rest" in at:
+        parts = [part for part in at if part in _REST_PARTS]
+        return tuple((_REST_PARTS[str(parts[-1])] if parts else RestSettings).model_fields)
     if "layouts" in at:
         return tuple(Layout.model_fields)
     if "database" in at:
         return tuple(DatabaseSettings.model_fields)
     if "pages" in at:
         return tuple((HostSettings if "hosts" in at else PageSettings).model_fields)
-    if "rest" in at:
-        parts = [part for part in at if part in _REST_PARTS]
-        return tuple((_REST_PARTS[str(parts[-1])] if parts else RestSettings).model_fields)
     blocks: Mapping[int | str, type[BaseModel]] = {
         "alerts": Alerts,
         "attractiveness": Attractiveness,

@@ -5,6 +5,7 @@ echoes it in) the variable's name stands in its place, as `${NAME}`.
 """
 
 import base64
+import html
 import json
 import os
 from urllib.parse import quote, quote_plus
@@ -75,7 +76,8 @@ def _forms(value: str) -> set[str]:
     escaped = json.dumps(value)[1:-1]
     percent = {quote(value, safe=""), quote(value), quote_plus(value)}
     lowered = {_lower_percent(form) for form in percent}
-    return {value, escaped, escaped.replace("/", "\\/"), *percent, *lowered}
+    marked_up = {html.escape(value), html.escape(value, quote=False)}
+    return {value, escaped, escaped.replace("/", "\\/"), *percent, *lowered, *marked_up}
 
 
 def _lower_percent(text: str) -> str:
