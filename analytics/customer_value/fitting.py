@@ -143,7 +143,7 @@ class Likelihood:
 
         Many cells are climbed from where a sample of them has its maximum.
         """
-        if len(self.cells.x) > 2 * _FIRST_LOOK:
+        if len(self.cells.x) > 10 * _FIRST_LOOK:
             start = Likelihood(self.model, _sample(self.cells)).maximise(start, penalty).at
         found = maximise(self._with(penalty), start - self.shift, -BOUND, BOUND)
         return replace(found, at=found.at + self.shift)

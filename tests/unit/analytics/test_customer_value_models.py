@@ -137,9 +137,9 @@ def test_counts_stand_for_customers() -> None:
 
 
 def test_a_start_from_a_sample_of_many_cells_ends_at_the_same_maximum() -> None:
-    made = simulate("mbg_nbd", dict(r=0.5, alpha=6, a=0.9, b=1.6), np.linspace(5, 90, 50_000), 1.0)
+    made = simulate("mbg_nbd", dict(r=0.5, alpha=6, a=0.9, b=1.6), np.linspace(5, 90, 210_000), 1.0)
     cells = Cells.of(made.x, made.t_x, made.T)
-    assert len(cells.x) == 50_000
+    assert len(cells.x) == 210_000
     likelihood = Likelihood(MODELS["mbg_nbd"], cells)
     found = fit("mbg_nbd", cells)
     _, gradient, _ = likelihood(np.log(found.theta) - likelihood.shift)
