@@ -216,13 +216,26 @@ running as (
 
 ),
 
+-- a pocket lamp sells otherwise than a crane: launches of the category first
 curves as (
 
     select
         measured.product_id,
         measured.launch_week,
-        count(*) as earlier_launches,
-        {{ exact_avg('earlier.units_to_date') }} as curve_units_to_date
+        case
+            when count(case when measured.category = earlier.category then 1 end) > 0
+                then count(case when measured.category = earlier.category then 1 end)
+            else count(*)
+        end as earlier_launches,
+        case
+            when count(case when measured.category = earlier.category then 1 end) > 0
+                then 'launches of the category'
+            else 'all launches'
+        end as curve_of,
+        coalesce(
+            {{ exact_avg('case when measured.category = earlier.category then earlier.units_to_date end') }}, -- noqa: LT05
+            {{ exact_avg('earlier.units_to_date') }}
+        ) as curve_units_to_date
     from measured
     inner join measured as earlier
         on measured.launch_week = earlier.launch_week
@@ -281,6 +294,7 @@ final as (
         running.units,
         running.units_to_date,
         coalesce(curves.earlier_launches, 0) as earlier_launches,
+        curves.curve_of,
         curves.curve_units_to_date,
         100.0 * running.units_to_date / nullif(curves.curve_units_to_date, 0) as curve_index,
 
