@@ -3,9 +3,11 @@
 Where nothing is new, neither Dagster nor dbt is imported: such a run costs less than a second.
 """
 
+import gc
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 Progress = Callable[[str], None]
 JOB = "daily_refresh"
 _SHOWN = 5
+# new objects, and generations of them, after which Python looks for cycles of dead ones
+_COLLECTED_AFTER = (100_000, 50, 100)
 # the terminal shows our stages; Dagster's own log is kept by its instance
 _QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 
@@ -144,8 +148,20 @@ def run(
     with full_disk_explained(home.root), waiting:
         repair(home)
         result = _nothing_to_do(company, home, options, say)
-        result = result or _execute(company, home, options, progress)
+        with _collecting_rarely():
+            result = result or _execute(company, home, options, progress)
     return replace(result, seconds=round(time.monotonic() - began, 3))
+
+
+@contextmanager
+def _collecting_rarely() -> Iterator[None]:
+    """Look for dead cycles seldom: Dagster and dbt make millions of objects that stay."""
+    before = gc.get_threshold()
+    gc.set_threshold(*_COLLECTED_AFTER)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _waiting(owner: Owner | None) -> str:
