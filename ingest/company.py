@@ -9,6 +9,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping
+from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -138,6 +139,18 @@ def _slug(value: Any) -> Any:
             f"name it {suggestion}",
         )
     return value
+
+
+def _day(value: Any) -> Any:
+    # fromisoformat reads other spellings too, and so does pydantic, seconds since 1970 among them
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d", str(value)):
+        raise _wrong(repr(value), "a day such as 2026-01-31", "write year, month and day")
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError:
+        raise _wrong(
+            f"{value!r}, which is no day", "a day such as 2026-01-31", "correct it"
+        ) from None
 
 
 def _time_zone(value: Any) -> Any:
@@ -462,6 +475,28 @@ class Baskets(_Model):
     largest_order: Annotated[int, Field(ge=2, le=1000)] = 30
 
 
+class RealCustomer(_Model):
+    """Who counts as a real customer: alive, and buying a category as often as it is bought."""
+
+    alive_probability: Annotated[float, Field(ge=0, le=1)] = 0.5
+    purchases: Annotated[int, Field(ge=2, le=1000)] = 2
+    cycle_percentile: Annotated[float, Field(gt=0, lt=100)] = 80.0
+
+
+class CustomerValue(_Model):
+    """How customers' histories are cut, fitted and valued."""
+
+    time_unit: Literal["day", "week"] = "week"
+    calibration_end: Annotated[date, BeforeValidator(_day)] | None = None
+    held_out_weeks: Annotated[int, Field(ge=1, le=520)] = 26
+    horizon_weeks: Annotated[int, Field(ge=1, le=520)] = 52
+    discount_rate_pct: Annotated[float, Field(ge=0, le=1000)] = 10.0
+    model: Literal["auto", "bg_nbd", "mbg_nbd", "pareto_nbd"] = "auto"
+    kinds_together: bool = False
+    refit_above_pct: Annotated[float, Field(ge=0, le=100)] = 5.0
+    real_customer: RealCustomer = RealCustomer()
+
+
 class Settings(_Model):
     """What may be written in a company file."""
 
@@ -475,6 +510,7 @@ class Settings(_Model):
     growth_share: GrowthShare = GrowthShare()
     attractiveness: Attractiveness = Attractiveness()
     baskets: Baskets = Baskets()
+    customer_value: CustomerValue = CustomerValue()
     pricing: Pricing = Pricing()
     alerts: Alerts | None = None
     matching: Matching | None = None
@@ -644,6 +680,7 @@ def _known_keys(at: Location) -> tuple[str, ...]:
         "alerts": Alerts,
         "attractiveness": Attractiveness,
         "baskets": Baskets,
+        "customer_value": RealCustomer if "real_customer" in at[1:-1] else CustomerValue,
         "growth_share": GrowthShare,
         "matching": Matching,
         "pricing": Pricing,

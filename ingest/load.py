@@ -8,7 +8,7 @@ others to `quarantine` with their reason. Everything of a source happens in one 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from ingest import (
     refusals,
     supersede,
 )
-from ingest.company import Company, Source
+from ingest.company import Company, CustomerValue, Source
 from ingest.errors import DeliveryRefused
 from ingest.expressions import compile_mapping
 from ingest.home import Home
@@ -123,6 +123,7 @@ def _write_settings(connection: duckdb.DuckDBPyConnection, company: Company) -> 
         "growth_share_relative_share": company.growth_share.relative_share,
         **{f"weight_of_{name}": weight for name, weight in company.attractiveness},
         **{f"basket_{name}": value for name, value in company.baskets},
+        **_customer_settings(company.customer_value),
         "price_carry_days": company.pricing.carry_days,
         "price_staleness_days": company.pricing.staleness_days,
         "price_doubtful_under": company.pricing.doubtful_under,
@@ -146,6 +147,21 @@ def _write_settings(connection: duckdb.DuckDBPyConnection, company: Company) -> 
         f"from (values {', '.join(rates) or '(null, null)'}) as t(market, vat_pct) "
         f"where market is not null"
     )
+
+
+def _customer_settings(chosen: CustomerValue) -> dict[str, Value]:
+    return {
+        "customer_time_unit_days": {"day": 1, "week": 7}[chosen.time_unit],
+        # a day that nothing comes after stands for none, so that the column has its type
+        "customer_calibration_end": chosen.calibration_end or date.max,
+        "customer_held_out_weeks": chosen.held_out_weeks,
+        "customer_horizon_weeks": chosen.horizon_weeks,
+        "customer_discount_rate_pct": chosen.discount_rate_pct,
+        "customer_kinds_together": chosen.kinds_together,
+        "real_customer_alive_probability": chosen.real_customer.alive_probability,
+        "real_customer_purchases": chosen.real_customer.purchases,
+        "real_customer_cycle_percentile": chosen.real_customer.cycle_percentile,
+    }
 
 
 def _remove_other_sources(connection: duckdb.DuckDBPyConnection, company: Company) -> None:

@@ -14,6 +14,7 @@ import dagster as dg
 from ingest.company import Company, load_company
 from ingest.home import Home
 from orchestration import dbt_runner
+from orchestration.assets.estimates import estimate_assets
 from orchestration.assets.models import Translator, model_assets
 from orchestration.assets.raw import raw_key, raw_tables
 from orchestration.assets.sources import source_assets
@@ -70,14 +71,16 @@ def _assemble(
 ) -> dg.Definitions:
     translator = Translator()
     read = [translator.get_asset_key(source) for source in manifest["sources"].values()]
-    raw = raw_tables(company, read)
+    estimates = estimate_assets()
+    raw = raw_tables(company, set(read) - estimates.keys)
     models = model_assets(manifest)
-    marts = sorted(key for key in models.keys if key.path[0] == "marts")
+    tables = {key for part in models for key in part.keys}
+    marts = sorted(key for key in tables if key.path[0] == "marts")
     delivered = sorted({source.entity for source in company.sources})
-    verdict = verdict_asset([*raw.keys, *models.keys], manifest)
+    verdict = verdict_asset([*raw.keys, *tables, *estimates.keys], manifest)
     all_jobs = jobs(company)
     return dg.Definitions(
-        assets=[*source_assets(company), raw, models, verdict, published_asset()],
+        assets=[*source_assets(company), raw, *models, estimates, verdict, published_asset()],
         asset_checks=[
             delivery_checks([raw_key(entity) for entity in delivered]),
             mart_checks(marts),

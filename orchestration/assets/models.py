@@ -45,20 +45,35 @@ class Translator(DagsterDbtTranslator):
         return owners_of(str((meta or {}).get("owner", "analytics")))
 
 
-def model_assets(manifest: Manifest) -> dg.AssetsDefinition:
-    """All models of the project as one step that can be limited to any of them."""
+# dbt's names for what rests on estimates
+ON_ESTIMATES = "source:estimates+"
+
+
+def model_assets(manifest: Manifest) -> list[dg.AssetsDefinition]:
+    """All models of the project as two steps that can be limited to any of them.
+
+    The second step holds what rests on estimates, which are made from models of the first.
+    """
     translator = Translator()
 
-    @dbt_assets(
-        manifest=manifest,
-        dagster_dbt_translator=translator,
-        name="build_models",
-        required_resource_keys={"workspace"},
-    )
-    def build_models(context: dg.AssetExecutionContext):  # type: ignore[no-untyped-def]
-        yield from _build(context, context.resources.workspace, manifest, translator)
+    def part(name: str, select: str, exclude: str) -> dg.AssetsDefinition:
+        @dbt_assets(
+            manifest=manifest,
+            dagster_dbt_translator=translator,
+            name=name,
+            select=select,
+            exclude=exclude,
+            required_resource_keys={"workspace"},
+        )
+        def models(context: dg.AssetExecutionContext):  # type: ignore[no-untyped-def]
+            yield from _build(context, context.resources.workspace, manifest, translator)
 
-    return build_models
+        return models
+
+    return [
+        part("build_models", "fqn:*", ON_ESTIMATES),
+        part("build_models_on_estimates", ON_ESTIMATES, ""),
+    ]
 
 
 def _build(  # type: ignore[no-untyped-def]
@@ -70,14 +85,13 @@ def _build(  # type: ignore[no-untyped-def]
     chosen = _chosen_models(context, manifest, translator)
     with workspace.connect() as connection:
         present = _present(connection)
-    missing = missing_ancestors(manifest, chosen, present)
-    everything = len(chosen) == len(_models(manifest))
+    select, exclude = _selection(context, manifest, translator, chosen, present)
     workspace.say("Building and testing the models")
     built = dbt_runner.build(
         workspace.home,
         workspace.candidate.database,
-        [] if everything else [manifest["nodes"][node]["name"] for node in chosen + missing],
-        [] if everything else tests_without_tables(manifest, chosen + missing, present),
+        select,
+        exclude,
         full_refresh=workspace.full_refresh,
         engine_config=workspace.engine_config,
         on_result=lambda event: context.log.info(event["info"]["msg"]),
@@ -102,6 +116,57 @@ def _chosen_models(
     wanted = set(context.selected_asset_keys)
     wanted |= {check.asset_key for check in context.selected_asset_check_keys}
     return [name for key, name in keys.items() if key in wanted]
+
+
+def _selection(
+    context: dg.AssetExecutionContext,
+    manifest: Manifest,
+    translator: DagsterDbtTranslator,
+    chosen: list[str],
+    present: set[tuple[str, str]],
+) -> tuple[list[str], list[str]]:
+    """What dbt is to select and to leave out, so that it builds and tests the chosen models."""
+    on_estimates = resting_on_estimates(manifest)
+    if set(chosen) == set(_models(manifest)) - on_estimates:
+        return [], [ON_ESTIMATES]
+    missing = missing_ancestors(manifest, chosen, present)
+    if set(chosen) == on_estimates and not missing:
+        return [ON_ESTIMATES], []
+    later = _built_later(context, manifest, translator, chosen)
+    names = [manifest["nodes"][node]["name"] for node in chosen + missing]
+    return names, tests_without_tables(manifest, chosen + missing, present - later)
+
+
+def resting_on_estimates(manifest: Manifest) -> set[str]:
+    """The models that are made, at any remove, from estimates."""
+    queue = [name for name, node in manifest["sources"].items() if node["schema"] == "estimates"]
+    found: set[str] = set()
+    while queue:
+        children = set(manifest["child_map"].get(queue.pop(), ())) - found
+        found |= children
+        queue += children
+    return found & set(_models(manifest))
+
+
+def _built_later(
+    context: dg.AssetExecutionContext,
+    manifest: Manifest,
+    translator: DagsterDbtTranslator,
+    chosen: Iterable[str],
+) -> set[tuple[str, str]]:
+    """The tables that the other step of models has yet to build in the same run.
+
+    They still are what they were in the last version, so that no test may compare with them.
+    """
+    selected = context.op_execution_context.job_def.asset_layer.selected_asset_keys
+    done: set[str] = context.resources.workspace.notes.get("built", set())
+    return {
+        _relation(node)
+        for name, node in _models(manifest).items()
+        if name not in set(chosen)
+        and translator.get_asset_key(node) in selected
+        and _table_of(node) not in done
+    }
 
 
 def _models(manifest: Manifest) -> dict[str, Any]:

@@ -29,6 +29,8 @@ _MADE_FROM = {
     "mart_price_volume_mix__market_product_month": _LATER_SALES,
     "mart_price_volume_mix__market_category_month": _LATER_SALES,
     "mart_customer_value__customer": "core.dim_customer",
+    "mart_customer_class__validation": "intermediate.int_customers__histories "
+    "where basis = 'validation'",
     "mart_cohort__month": "intermediate.int_customers__months where occasions > 0",
     "mart_customer_concentration__market_month": "core.fct_sales",
     "mart_customer_flow__market_month": _LATER_SALES,
@@ -49,7 +51,15 @@ _KEYS = frozenset(
     {"period_start", "period", "order_month", "price_date", "market", "category", "firm"}
     | {"product_id", "customer_id", "compared_with", "week_start", "competitor"}
     | {"offer_id", "changed_on", "seller", "violation", "started_on"}
-    | {"measure", "publication", "cohort_month", "customer_segment", "other_product_id"}
+    | {
+        "measure",
+        "publication",
+        "cohort_month",
+        "customer_segment",
+        "grouping_name",
+        "group_name",
+        "other_product_id",
+    }
     | {"review_month", "theme", "month_start", "brand", "price_tier", "launch_week"}
 )
 _LARGEST_TOTAL = 1e15

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import duckdb
 
-Kind = Literal["row_rule", "dbt_test", "great_expectations", "reconciliation"]
+Kind = Literal["row_rule", "dbt_test", "great_expectations", "reconciliation", "estimate"]
 Severity = Literal["error", "warn"]
 SAMPLE_ROWS = 5
 
@@ -33,6 +33,36 @@ create table if not exists audit.runs (
 create table if not exists audit.column_docs (
     schema_name varchar, table_name varchar, column_name varchar, description varchar, unit varchar
 );
+"""
+# what estimators found between two layers of models; see `orchestration.customer_estimates`
+ESTIMATES = """
+create schema if not exists estimates;
+create table if not exists audit.fits (
+    fit_id varchar, fitted_at timestamp, model varchar, cohort varchar, parameter varchar,
+    value double, std_error double, log_likelihood double, customers bigint, cells bigint,
+    is_identified boolean, reason varchar, is_chosen boolean, data_version varchar
+);
+create table if not exists audit.fit_drift (
+    fit_id varchar, previous_fit_id varchar, fitted_at timestamp, model varchar, cohort varchar,
+    parameter varchar, value double, previous_value double, previous_std_error double,
+    drift_in_std_errors double, is_beyond boolean
+);
+create table if not exists estimates.customer_fits (
+    basis varchar, cohort varchar, fit_id varchar, model varchar, model_version varchar,
+    is_identified boolean, reason varchar, choice_reason varchar, spend_fit_id varchar,
+    spend_is_identified boolean, spend_reason varchar, spend_warning varchar, p double, q double,
+    gamma double, until_date date, settings varchar, state json
+);
+create table if not exists estimates.customer_scores (
+    basis varchar, customer_id varchar, p_alive double, p_alive_low double, p_alive_high double,
+    expected_occasions double, expected_occasions_low double, expected_occasions_high double,
+    expected_home double, expected_low_home double, expected_high_home double,
+    discounted_home double, discounted_low_home double, discounted_high_home double
+);
+create table if not exists estimates.fitted_on (
+    basis varchar, cohort varchar, acquired_month date, last_month date, x bigint, customers bigint
+);
+create table if not exists estimates.scored_on (content varchar);
 """
 _COLUMNS = (
     "run_id, check_name, table_name, kind, severity, is_passed, observed, expected, "
@@ -74,6 +104,7 @@ class CheckResult:
 def prepare_audit(connection: "duckdb.DuckDBPyConnection") -> None:
     """Create the audit tables that are not there yet."""
     connection.execute(_TABLES)
+    connection.execute(ESTIMATES)
 
 
 def record(

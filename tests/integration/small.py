@@ -9,10 +9,11 @@ from typing import Any
 
 import duckdb
 
-from ingest.company import load_company
+from ingest.company import Company, CustomerValue, load_company
 from ingest.home import Home
 from ingest.landing import land
 from ingest.load import load_source, prepare
+from orchestration.customer_estimates import READ, estimate
 from orchestration.gates.results import prepare_audit
 from orchestration.replay import Model, project_models
 
@@ -37,8 +38,8 @@ class SmallCompany:
         """Load the rows and make every table; return a connection to the warehouse."""
         self.home.versions.mkdir(parents=True, exist_ok=True)
         connection = duckdb.connect(str(self.home.versions / "20240101T000000000000.duckdb"))
-        self._load(connection)
-        make_tables(connection, self.home)
+        company = self._load(connection)
+        make_tables(connection, self.home, company.customer_value)
         return connection
 
     def publish(self) -> Home:
@@ -48,7 +49,7 @@ class SmallCompany:
         self.home.warehouse.symlink_to(version)
         return self.home
 
-    def _load(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def _load(self, connection: duckdb.DuckDBPyConnection) -> Company:
         folder = self.home.root / "company"
         folder.mkdir()
         sources = []
@@ -67,10 +68,14 @@ class SmallCompany:
         for source in company.sources:
             land(source, company, self.home)
             load_source(connection, source, company, self.home, "run-1")
+        return company
 
 
-def make_tables(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
-    """Make every table anew from the raw layer that a connection sees."""
+def make_tables(
+    connection: duckdb.DuckDBPyConnection, home: Home, settings: CustomerValue | None = None
+) -> None:
+    """Make every table anew from the raw layer that a connection sees, estimates between them."""
+    prepare_audit(connection)
     connection.execute("create schema if not exists intermediate")
     for seed in SEEDS.glob("*.csv"):
         connection.execute(
@@ -79,6 +84,9 @@ def make_tables(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
         )
     models = project_models(home)
     made: set[str] = set()
+    for name in READ:
+        _make(connection, models, name, made)
+    estimate(connection, settings or CustomerValue())
     for name in models:
         _make(connection, models, name, made)
 

@@ -125,6 +125,32 @@ def test_marts_add_up_to_core(published: Published) -> None:
     assert published.value("select count(*) from marts.mart_customer_value__customer") == CUSTOMERS
 
 
+def test_no_model_of_customers_is_identified(published: Published) -> None:
+    """A year of a wholesaler's customers does not tell when one is gone: said so, nothing made up;
+    what is left is the mean of the customers of the same market."""
+    fits = published.rows(
+        "select model, bool_or(is_identified), bool_or(is_chosen), count(reason), max(customers) "
+        "from audit.fits where cohort = 'all' and model <> 'gamma_gamma' group by all order by all"
+    )
+    assert [(model, *flags) for model, *flags, _, _ in fits] == [
+        (model, False, False) for model in ("bg_nbd", "mbg_nbd", "pareto_nbd")
+    ]
+    assert {reasons for *_, reasons, _ in fits} == {4}
+    (found,) = published.rows(
+        """
+        select count(*) filter (x is not null), count(p_alive), count(clv_home), count(clv_rank),
+            count(*) filter (x is not null and value_reason like 'not identified: bg_nbd: %'),
+            count(cohort_mean_occasions), count(fit_id)
+        from marts.mart_customer_value__customer
+        """
+    )
+    assert found == (fits[0][4], 0, 0, 0, fits[0][4], fits[0][4], 0)
+    classes = published.rows(
+        "select distinct customer_class from marts.mart_customer_value__customer"
+    )
+    assert {name for (name,) in classes} == {"prospect", "one-time buyer", "repeat buyer"}
+
+
 @pytest.mark.xdist_group("online_retail_loads")
 def test_days_in_any_order_and_twice_load_the_same(
     online_retail_days: list[Path], tmp_path: Path

@@ -35,10 +35,13 @@ FAULTS = {
     "concentration_shares": "update {table} set top_1_share_pct = 0",
     "customer_flow_": "update {table} set change_home = 99, new_home = new_home + 0.01",
     "customer_scores_only": "update {table} set occasions = 0",
+    "customer_estimates_lie": "update {table} set p_alive = 2, p_alive_low = 0, p_alive_high = 1",
+    "customer_value_is": "update {table} set value_reason = null",
     "customer_value_matches": "update {table} set net_revenue_home = net_revenue_home + 0.01",
     "explained_null_mart_cust": "update {table} set share_of_requirements_reason = null",
     "explained_null_mart_market_str": "update {table} set share_of_growth_reason = null",
     "export_revenue_is": "update {table} set revenue_home = revenue_home + 0.01",
+    "histories_are": "update {table} set t = t_x - 1",
     "holds_fct_competitor_prices": "update {table} set fx_rate = 0",
     "holds_fct_market_sales": "update {table} set value_home = null",
     "holds_fct_sales_": "update {table} set net_amount_local = net_amount_local + 0.01",
@@ -72,6 +75,7 @@ FAULTS = {
     "sales_margin_is_net": "update {table} set margin_home = margin_home + 0.01",
     "sales_net_is_gross": "update {table} set net_amount_local = net_amount_local + 0.01",
     "source_adds_up_": "update {table} set rows_dropped = rows_dropped + 1",
+    "validation_is_of": "update {table} set actual_occasions = actual_occasions + 1",
     "switching_": "update {table} set change_home = 99, new_buyers_home = new_buyers_home + 0.01",
     "sums_match_": "delete from {table}",
 }
@@ -107,6 +111,7 @@ def warehouse(
               ("2024-01-04", "2024-01-12")), quantity=1, unit_price=9, market="GB",
               product_id="L1", currency="GBP", customer_id="C1", channel="web")  # fmt: skip
     small.settings["baskets"] = {"minimum_orders": 1}
+    small.settings["customer_value"] = {"calibration_end": "2024-01-05"}
     small.has("sales", {"order_id": "O1", "quantity": 1, "unit_price": 2, "currency": "GBP",
               "ordered_at": "2024-01-05 10:00:00", "market": "GB", "product_id": "L2",
               "customer_id": "C1"})  # fmt: skip

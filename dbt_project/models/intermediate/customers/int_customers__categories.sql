@@ -6,6 +6,12 @@ spans as (
 
 ),
 
+ends as (
+
+    {{ history_ends() }}
+
+),
+
 products as (
 
     select * from {{ ref('int_products__categories') }}
@@ -43,6 +49,26 @@ final as (
         min(case when days.is_purchase = 1 then days.order_date end) as first_purchase_date,
         max(case when days.is_purchase = 1 then days.order_date end) as last_purchase_date,
 
+        ---------- the same as far as histories reach
+        cast(sum(
+            case when days.order_date <= ends.calibration_end then days.is_purchase else 0 end
+        ) as bigint) as calibration_days,
+        max(
+            case
+                when days.is_purchase = 1 and days.order_date <= ends.calibration_end
+                    then days.order_date
+            end
+        ) as calibration_last_date,
+        cast(sum(
+            case when days.order_date <= ends.before_held_out then days.is_purchase else 0 end
+        ) as bigint) as before_held_out_days,
+        max(
+            case
+                when days.is_purchase = 1 and days.order_date <= ends.before_held_out
+                    then days.order_date
+            end
+        ) as before_held_out_last_date,
+
         ---------- the newest span and the one before
         cast(sum(
             case when days.order_date > spans.newest_after then days.net_amount_home else 0 end
@@ -69,6 +95,7 @@ final as (
         ) = 1 as is_buyer_before
     from days
     cross join spans
+    cross join ends
     group by days.customer_id, days.market, days.category
 
 )

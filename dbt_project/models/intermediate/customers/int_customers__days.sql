@@ -23,6 +23,9 @@ final as (
         order_date,
         order_month,
 
+        ---------- attributes; of several channels in a day, the one that sorts first
+        min(channel) as channel,
+
         ---------- counts
         count(*) as lines,
         cast(sum(case when is_return then 1 else 0 end) as bigint) as return_lines,

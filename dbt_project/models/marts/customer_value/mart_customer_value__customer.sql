@@ -1,3 +1,7 @@
+{%- set ranking -%}
+    discounted_home * value_part desc, expected_occasions desc, customer_id asc
+{%- endset %}
+
 with
 
 customers as (
@@ -69,6 +73,160 @@ purchases as (
     from summed
     left join occasions_across_markets
         on summed.customer_id = occasions_across_markets.customer_id
+
+),
+
+histories as (
+
+    select * from {{ ref('int_customers__histories') }}
+    where basis = 'value'
+
+),
+
+fits as (
+
+    select * from {{ source('estimates', 'customer_fits') }}
+    where basis = 'value'
+
+),
+
+scores_of_fits as (
+
+    select * from {{ source('estimates', 'customer_scores') }}
+    where basis = 'value'
+
+),
+
+settings as (
+
+    select
+        customer_time_unit_days as unit_days,
+        customer_horizon_weeks,
+        customer_horizon_weeks * 7.0 / customer_time_unit_days as horizon,
+        real_customer_alive_probability,
+        real_customer_purchases,
+        real_customer_cycle_percentile
+    from {{ source('raw', 'company') }}
+
+),
+
+-- what is left of a purchase day's revenue once returns are in, and what of it is margin
+cohort_parts as (
+
+    select
+        cohort,
+        greatest(
+            cast(sum(revenue_home) as double) / nullif(cast(sum(occasions_home) as double), 0), 0
+        ) as kept_part,
+        cast(sum(margin_home) as double) / nullif(cast(sum(costed_home) as double), 0)
+            as margin_part
+    from histories
+    group by cohort
+
+),
+
+-- without a fit, all that can be said of a customer is what customers like this one do on average
+cohort_means as (
+
+    select
+        cohort,
+        market,
+        cast(sum(x) as double) / nullif({{ exact_sum('t') }}, 0) as occasions_per_time,
+        cast(sum(occasions_home) as double) / nullif(sum(x + 1), 0) as occasion_home
+    from histories
+    group by cohort, market
+
+),
+
+valued as (
+
+    select
+        histories.customer_id,
+        histories.cohort,
+        histories.until_date,
+        histories.x,
+        histories.t_x,
+        histories.t,
+        histories.mean_spend_home,
+        histories.is_in_cycle,
+        fits.fit_id,
+        fits.spend_fit_id,
+        fits.model,
+        fits.model_version,
+        scores_of_fits.p_alive,
+        scores_of_fits.p_alive_low,
+        scores_of_fits.p_alive_high,
+        scores_of_fits.expected_occasions,
+        scores_of_fits.expected_occasions_low,
+        scores_of_fits.expected_occasions_high,
+        -- Gamma-Gamma: between the mean of all customers and the customer's own
+        case
+            when fits.spend_is_identified and scores_of_fits.expected_occasions is not null
+                then fits.p * (
+                    fits.gamma
+                    + case
+                        when histories.mean_spend_home > 0
+                            then histories.x * histories.mean_spend_home
+                        else 0
+                    end
+                ) / (
+                    fits.p * case when histories.mean_spend_home > 0 then histories.x else 0 end
+                    + fits.q - 1
+                )
+        end as expected_spend_home,
+        coalesce(cohort_parts.margin_part, 1) * cohort_parts.kept_part as value_part,
+        case when cohort_parts.margin_part is null then 'revenue' else 'margin' end as value_basis,
+        scores_of_fits.expected_home,
+        scores_of_fits.expected_low_home,
+        scores_of_fits.expected_high_home,
+        scores_of_fits.discounted_home,
+        scores_of_fits.discounted_low_home,
+        scores_of_fits.discounted_high_home,
+        case
+            when scores_of_fits.p_alive is null
+                then coalesce(fits.reason, 'no model was fitted')
+            when scores_of_fits.discounted_home is null then fits.spend_reason
+        end as value_reason,
+        cohort_means.occasions_per_time * settings.horizon as cohort_mean_occasions,
+        cohort_means.occasions_per_time * settings.horizon * cohort_means.occasion_home
+        * coalesce(cohort_parts.margin_part, 1) * cohort_parts.kept_part as cohort_mean_value_home,
+        'customers of ' || histories.market
+        || case when histories.cohort = 'all' then '' else ' (' || histories.cohort || ')' end
+            as cohort_mean_of,
+        case
+            when scores_of_fits.p_alive < settings.real_customer_alive_probability then 'lapsed'
+            when histories.x = 0 then 'one-time buyer'
+            when scores_of_fits.p_alive is not null and histories.is_in_cycle then 'real customer'
+            else 'repeat buyer'
+        end as customer_class,
+        case
+            when scores_of_fits.expected_occasions * 10 >= 1
+                then cast(ceil(
+                    settings.horizon * settings.unit_days / scores_of_fits.expected_occasions
+                ) as integer)
+        end as days_to_next
+    from histories
+    cross join settings
+    inner join cohort_parts
+        on histories.cohort = cohort_parts.cohort
+    inner join cohort_means
+        on histories.cohort = cohort_means.cohort
+        and histories.market = cohort_means.market
+    left join fits
+        on histories.cohort = fits.cohort
+    left join scores_of_fits
+        on histories.customer_id = scores_of_fits.customer_id
+
+),
+
+ranked as (
+
+    select
+        customer_id,
+        row_number() over (order by {{ ranking }}) as value_rank,
+        cast(ntile(10) over (order by {{ ranking }}) as bigint) as value_decile
+    from valued
+    where discounted_home is not null
 
 ),
 
@@ -145,13 +303,71 @@ final as (
             else 'lost'
         end as rfm_segment,
 
+        ---------- history, as the models of buying see it
+        valued.until_date as calibration_end,
+        case when settings.unit_days = 7 then 'week' else 'day' end as time_unit,
+        valued.x,
+        valued.t_x,
+        valued.t,
+        valued.cohort,
+
+        ---------- what is to be expected of the customer over the horizon
+        cast(settings.customer_horizon_weeks as bigint) as horizon_weeks,
+        valued.p_alive,
+        valued.p_alive_low,
+        valued.p_alive_high,
+        valued.expected_occasions,
+        valued.expected_occasions_low,
+        valued.expected_occasions_high,
+        valued.expected_spend_home,
+        valued.expected_home * valued.value_part as expected_margin_home,
+        valued.expected_low_home * valued.value_part as expected_margin_low_home,
+        valued.expected_high_home * valued.value_part as expected_margin_high_home,
+        valued.discounted_home * valued.value_part as clv_home,
+        valued.discounted_low_home * valued.value_part as clv_low_home,
+        valued.discounted_high_home * valued.value_part as clv_high_home,
+        valued.value_basis,
+        case
+            when valued.customer_id is null then 'nothing was bought up to calibration_end'
+            else valued.value_reason
+        end as value_reason,
+        ranked.value_rank as clv_rank,
+        ranked.value_decile as clv_decile,
+        {{ days_after('valued.until_date', 'valued.days_to_next') }} as next_purchase_by,
+
+        ---------- the mean of customers alike, for where nothing better is known
+        valued.cohort_mean_occasions,
+        valued.cohort_mean_value_home as cohort_mean_margin_home,
+        valued.cohort_mean_of,
+
+        ---------- class, and the rule that it follows
+        coalesce(valued.customer_class, 'prospect') as customer_class,
+        'lapsed: P(alive) under ' || cast(settings.real_customer_alive_probability as varchar(20))
+        || '; one-time buyer: one purchase day; real customer: P(alive) known, and '
+        || cast(settings.real_customer_purchases as varchar(20))
+        || ' purchase days or more in a category, on average no farther apart than '
+        || cast(settings.real_customer_cycle_percentile as varchar(20))
+        || ' percent of its repeat buyers'' are; repeat buyer: any other; prospect: no purchase'
+            as customer_class_rule,
+
+        ---------- what the estimates rest on
+        valued.model,
+        valued.model_version,
+        valued.fit_id,
+        valued.spend_fit_id,
+
         ---------- what our own data cannot tell
         cast(null as double) as share_of_requirements_pct,
         'what the customer buys elsewhere is in none of the entities'
             as share_of_requirements_reason
     from customers
     cross join company
+    cross join settings
     cross join as_of
+    left join valued
+        on customers.customer_id = valued.customer_id
+    left join ranked
+        on customers.customer_id = ranked.customer_id
     left join purchases
         on customers.customer_id = purchases.customer_id
     left join scores

@@ -1,0 +1,312 @@
+with
+
+company as (
+
+    select
+        home_market,
+        real_customer_alive_probability
+    from {{ source('raw', 'company') }}
+
+),
+
+fits as (
+
+    select * from {{ source('estimates', 'customer_fits') }}
+    where basis = 'validation'
+
+),
+
+scores as (
+
+    select * from {{ source('estimates', 'customer_scores') }}
+    where basis = 'validation'
+
+),
+
+-- classes and ranks as they would have been told before the held-out period, with nothing of it
+told as (
+
+    select
+        histories.customer_id,
+        histories.market,
+        histories.until_date,
+        histories.held_out_time,
+        histories.held_out_occasions,
+        histories.held_out_home,
+        histories.last_date,
+        histories.x,
+        histories.revenue_home,
+        histories.last_year_home,
+        scores.p_alive,
+        scores.expected_occasions,
+        scores.discounted_home,
+        case
+            when scores.p_alive < company.real_customer_alive_probability then 'lapsed'
+            when histories.x = 0 then 'one-time buyer'
+            when scores.p_alive is not null and histories.is_in_cycle then 'real customer'
+            else 'repeat buyer'
+        end as customer_class
+    from {{ ref('int_customers__histories') }} as histories
+    cross join company
+    left join scores
+        on histories.customer_id = scores.customer_id
+    where histories.basis = 'validation'
+
+),
+
+-- every market by itself, and all of them
+markets as (
+
+    select
+        market as report_market,
+        told.*
+    from told
+
+    union all
+
+    select
+        'all' as report_market,
+        told.*
+    from told
+
+),
+
+rfm as (
+
+    select
+        report_market,
+        customer_id,
+        ntile(5) over (
+            partition by report_market order by last_date, x, revenue_home, customer_id
+        )
+        + ntile(5) over (
+            partition by report_market order by x, last_date, revenue_home, customer_id
+        )
+        + ntile(5) over (
+            partition by report_market order by revenue_home, x, last_date, customer_id
+        ) as rfm_score
+    from markets
+
+),
+
+-- three ways of ranking the same customers, each in tenths and in places
+ranked as (
+
+    select
+        markets.*,
+        row_number() over (
+            partition by markets.report_market
+            order by
+                markets.discounted_home desc nulls last,
+                markets.expected_occasions desc nulls last,
+                markets.customer_id asc
+        ) as model_place,
+        row_number() over (
+            partition by markets.report_market
+            order by rfm.rfm_score desc, markets.revenue_home desc, markets.customer_id asc
+        ) as rfm_place,
+        row_number() over (
+            partition by markets.report_market
+            order by
+                markets.last_year_home desc, markets.revenue_home desc, markets.customer_id asc
+        ) as last_year_place,
+        count(*) over (partition by markets.report_market) as market_customers,
+        sum(markets.held_out_home) over (partition by markets.report_market) as market_held_out_home
+    from markets
+    inner join rfm
+        on markets.report_market = rfm.report_market
+        and markets.customer_id = rfm.customer_id
+
+),
+
+{#- what the same tenth of the customers, or as many of the best, brought by another ranking #}
+{%- for ranking in ['rfm', 'last_year'] %}
+
+{{ ranking }}_tenths as (
+
+    select
+        report_market,
+        cast(ceil({{ ranking }}_place * 10.0 / market_customers) as bigint) as tenth,
+        sum(held_out_home) as held_out_home
+    from ranked
+    group by report_market, cast(ceil({{ ranking }}_place * 10.0 / market_customers) as bigint)
+
+),
+{%- endfor %}
+
+grouped as (
+
+    select
+        report_market as market,
+        'class' as grouping_name,
+        customer_class as group_name,
+        until_date,
+        held_out_time,
+        market_customers,
+        market_held_out_home,
+        cast(null as bigint) as tenth,
+        customer_id,
+        held_out_occasions,
+        held_out_home,
+        expected_occasions,
+        rfm_place,
+        last_year_place
+    from ranked
+
+    union all
+
+    select
+        report_market as market,
+        'decile' as grouping_name,
+        lpad(
+            cast(cast(ceil(model_place * 10.0 / market_customers) as bigint) as varchar(4)), 2, '0'
+        ) as group_name,
+        until_date,
+        held_out_time,
+        market_customers,
+        market_held_out_home,
+        cast(ceil(model_place * 10.0 / market_customers) as bigint) as tenth,
+        customer_id,
+        held_out_occasions,
+        held_out_home,
+        expected_occasions,
+        rfm_place,
+        last_year_place
+    from ranked
+    where discounted_home is not null or expected_occasions is not null
+
+),
+
+measured as (
+
+    select
+        market,
+        grouping_name,
+        group_name,
+        until_date,
+        max(held_out_time) as held_out_time,
+        max(market_customers) as market_customers,
+        max(market_held_out_home) as market_held_out_home,
+        max(tenth) as tenth,
+        count(*) as customers,
+        cast(sum(case when held_out_occasions > 0 then 1 else 0 end) as bigint) as came_back,
+        cast(sum(held_out_occasions) as bigint) as held_out_occasions,
+        sum(held_out_home) as held_out_home,
+        -- customers of a cohort without a fit are compared with nothing
+        count(expected_occasions) as scored_customers,
+        {{ exact_sum('expected_occasions') }} as expected_occasions,
+        sum(case when expected_occasions is not null then held_out_occasions end)
+            as scored_occasions
+    from grouped
+    group by market, grouping_name, group_name, until_date
+
+),
+
+-- of a class of n, the n that another ranking puts first
+class_rivals as (
+
+    select
+        measured.market,
+        measured.group_name,
+        sum(case when ranked.rfm_place <= measured.customers then ranked.held_out_home else 0 end)
+            as rfm_home,
+        sum(
+            case when ranked.last_year_place <= measured.customers then ranked.held_out_home else 0 end
+        ) as last_year_home
+    from measured
+    inner join ranked
+        on measured.market = ranked.report_market
+    where measured.grouping_name = 'class' and measured.group_name = 'real customer'
+    group by measured.market, measured.group_name
+
+),
+
+compared as (
+
+    select
+        measured.*,
+        coalesce(rfm_tenths.held_out_home, class_rivals.rfm_home) as rfm_held_out_home,
+        coalesce(last_year_tenths.held_out_home, class_rivals.last_year_home)
+            as last_year_held_out_home,
+        cast(measured.came_back as double) / nullif(measured.customers, 0) as came_back_part,
+        3.841458820694124 / measured.customers as z2_n
+    from measured
+    left join rfm_tenths
+        on measured.market = rfm_tenths.report_market
+        and measured.tenth = rfm_tenths.tenth
+    left join last_year_tenths
+        on measured.market = last_year_tenths.report_market
+        and measured.tenth = last_year_tenths.tenth
+    left join class_rivals
+        on measured.market = class_rivals.market
+        and measured.grouping_name = 'class'
+        and measured.group_name = class_rivals.group_name
+
+),
+
+told_by as (
+
+    select {{ names_of('model') }} as models
+    from (select distinct model from fits where model is not null) as distinct_models
+
+),
+
+final as (
+
+    select
+        ---------- keys
+        compared.market,
+        compared.grouping_name,
+        compared.group_name,
+
+        ---------- what was held out
+        case when compared.market = 'all' then null else compared.market = company.home_market end
+            as is_domestic,
+        {{ days_after('compared.until_date', 1) }} as held_out_from,
+        compared.held_out_time,
+        told_by.models,
+
+        ---------- who, and how many came back
+        compared.customers,
+        100.0 * compared.customers / nullif(compared.market_customers, 0) as customers_pct,
+        compared.came_back,
+        100 * compared.came_back_part as came_back_pct,
+        100 * greatest((
+            compared.came_back_part + compared.z2_n / 2
+            - sqrt(compared.z2_n * (
+                compared.came_back_part * (1 - compared.came_back_part) + compared.z2_n / 4
+            ))
+        ) / (1 + compared.z2_n), 0) as came_back_low_pct,
+        100 * least((
+            compared.came_back_part + compared.z2_n / 2
+            + sqrt(compared.z2_n * (
+                compared.came_back_part * (1 - compared.came_back_part) + compared.z2_n / 4
+            ))
+        ) / (1 + compared.z2_n), 1) as came_back_high_pct,
+
+        ---------- purchases, expected and made
+        compared.held_out_occasions as actual_occasions,
+        compared.scored_customers,
+        cast(compared.expected_occasions as double) as expected_occasions,
+        cast(compared.scored_occasions as bigint) as expected_against_occasions,
+        100 * (
+            cast(compared.expected_occasions as double) / nullif(compared.scored_occasions, 0) - 1
+        ) as expected_off_pct,
+
+        ---------- revenue, and what other rankings would have found
+        cast(compared.held_out_home as decimal(38, 4)) as actual_revenue_home,
+        100 * cast(compared.held_out_home as double)
+        / nullif(cast(compared.market_held_out_home as double), 0) as part_of_revenue_pct,
+        cast(compared.rfm_held_out_home as decimal(38, 4)) as rfm_revenue_home,
+        cast(compared.held_out_home as double)
+        / nullif(cast(compared.rfm_held_out_home as double), 0) as lift_over_rfm,
+        cast(compared.last_year_held_out_home as decimal(38, 4)) as last_year_revenue_home,
+        cast(compared.held_out_home as double)
+        / nullif(cast(compared.last_year_held_out_home as double), 0) as lift_over_last_year
+    from compared
+    cross join company
+    cross join told_by
+
+)
+
+select * from final
