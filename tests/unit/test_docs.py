@@ -10,7 +10,16 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from ingest.company import Alerts, Layout, Pricing, Settings, Source
+from ingest.company import (
+    Alerts,
+    Baskets,
+    CustomerValue,
+    Layout,
+    Pricing,
+    RealCustomer,
+    Settings,
+    Source,
+)
 from ingest.page_settings import HostSettings, PageSettings
 from ingest.rest_settings import (
     AuthSettings,
@@ -46,6 +55,9 @@ def test_every_mart_is_in_the_measures(mart: Path) -> None:
         Layout,
         Alerts,
         Pricing,
+        Baskets,
+        CustomerValue,
+        RealCustomer,
         PageSettings,
         HostSettings,
         RestSettings,

@@ -228,9 +228,9 @@ final as (
 
         ---------- what the models of buying read
         summed.occasions - 1 as x,
-        cast({{ dbt.datediff('summed.first_date', 'summed.last_date', 'day') }} as double)
+        cast({{ dbt.datediff('summed.first_date', 'summed.last_date', 'day') }} as double) -- noqa: LT05
         / summed.unit_days as t_x,
-        cast({{ dbt.datediff('summed.first_date', 'summed.until_date', 'day') }} as double)
+        cast({{ dbt.datediff('summed.first_date', 'summed.until_date', 'day') }} as double) -- noqa: LT05
         / summed.unit_days as t,
         cast(summed.repeat_home as double) / nullif(summed.occasions - 1, 0) as mean_spend_home,
         in_cycle.customer_id is not null as is_in_cycle,
@@ -243,7 +243,7 @@ final as (
         cast(summed.costed_home as decimal(18, 4)) as costed_home,
 
         ---------- what came after
-        cast({{ dbt.datediff('summed.until_date', 'summed.last_order_date', 'day') }} as double)
+        cast({{ dbt.datediff('summed.until_date', 'summed.last_order_date', 'day') }} as double) -- noqa: LT05
         / summed.unit_days as held_out_time,
         summed.held_out_occasions,
         cast(summed.held_out_home as decimal(18, 4)) as held_out_home

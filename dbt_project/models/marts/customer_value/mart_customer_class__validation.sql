@@ -58,7 +58,7 @@ told as (
 markets as (
 
     select
-        market as report_market,
+        told.market as report_market,
         told.*
     from told
 
@@ -78,13 +78,13 @@ rfm as (
         customer_id,
         ntile(5) over (
             partition by report_market order by last_date, x, revenue_home, customer_id
-        )
-        + ntile(5) over (
+        ) as recency_score,
+        ntile(5) over (
             partition by report_market order by x, last_date, revenue_home, customer_id
-        )
-        + ntile(5) over (
+        ) as frequency_score,
+        ntile(5) over (
             partition by report_market order by revenue_home, x, last_date, customer_id
-        ) as rfm_score
+        ) as monetary_score
     from markets
 
 ),
@@ -103,7 +103,10 @@ ranked as (
         ) as model_place,
         row_number() over (
             partition by markets.report_market
-            order by rfm.rfm_score desc, markets.revenue_home desc, markets.customer_id asc
+            order by
+                rfm.recency_score + rfm.frequency_score + rfm.monetary_score desc,
+                markets.revenue_home desc,
+                markets.customer_id asc
         ) as rfm_place,
         row_number() over (
             partition by markets.report_market
@@ -211,7 +214,10 @@ class_rivals as (
         sum(case when ranked.rfm_place <= measured.customers then ranked.held_out_home else 0 end)
             as rfm_home,
         sum(
-            case when ranked.last_year_place <= measured.customers then ranked.held_out_home else 0 end
+            case
+                when ranked.last_year_place <= measured.customers then ranked.held_out_home
+                else 0
+            end
         ) as last_year_home
     from measured
     inner join ranked
@@ -244,10 +250,17 @@ compared as (
 
 ),
 
+models as (
+
+    select distinct model
+    from fits
+    where model is not null
+
+),
+
 told_by as (
 
-    select {{ names_of('model') }} as models
-    from (select distinct model from fits where model is not null) as distinct_models
+    select {{ names_of('model') }} as models from models
 
 ),
 

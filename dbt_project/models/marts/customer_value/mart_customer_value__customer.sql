@@ -1,7 +1,3 @@
-{%- set ranking -%}
-    discounted_home * value_part desc, expected_occasions desc, customer_id asc
-{%- endset %}
-
 with
 
 customers as (
@@ -223,8 +219,12 @@ ranked as (
 
     select
         customer_id,
-        row_number() over (order by {{ ranking }}) as value_rank,
-        cast(ntile(10) over (order by {{ ranking }}) as bigint) as value_decile
+        row_number() over (
+            order by discounted_home * value_part desc, expected_occasions desc, customer_id asc
+        ) as value_rank,
+        cast(ntile(10) over (
+            order by discounted_home * value_part desc, expected_occasions desc, customer_id asc
+        ) as bigint) as value_decile
     from valued
     where discounted_home is not null
 
