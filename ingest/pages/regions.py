@@ -25,12 +25,16 @@ INHERITED = (
 )
 
 _WORDS = {
-    RELATED: r"relat|recom|similar|carousel|carrousel|karussell|upsell|up-sell|cross-?sell|sponsor"
+    # `relative`, `hidden-xs` and `md:hidden` are words of CSS frameworks about the place alone
+    RELATED: r"relat(?!ive)|recom|similar|carousel|carrousel|karussell|upsell|up-sell|sponsor"
+    r"|cross-?sell"
     r"|\balso|recently|viewed|bundle|accessor|slider|swiper|slick|compar(?!e-?at)|alternativ"
     r"|suggest|you-?may|featured|best-?sell|popular|together|teaser|banner|more-?from|trending"
     r"|product-?(?:list|grid|card|tile|item|thumb)s?\b|souvis|podob|zubehoer|collection-?item",
-    CHROME: r"header|footer|\bnav|navig|menu|breadcrumb|topbar|newsletter|cookie",
-    HIDDEN: r"(?<!overflow-)hidden\b|\bhide\b|modal|popup|pop-?over|lightbox|dialog|dropdown",
+    CHROME: r"(?<!product-)(?<!pdp-)(?<!item-)(?<!detail-)(?<!details-)header|footer"
+    r"|\bnav|navig|menu|breadcrumb|topbar|newsletter|cookie",
+    HIDDEN: r"(?<!overflow-)(?<!:)hidden\b(?!-(?:xs|sm|md|lg|xl|print|phone|mobile|tablet|desktop))"
+    r"|\bhide\b|modal|popup|pop-?over|lightbox|dialog|dropdown",
     STRUCK: r"\bold\b|old-?price|price-?old|\bwas(?!-valid)|strike|stroke|price-?before"
     r"|before-?(?:price|discount)|msrp|rrp|\buvp|compare-?at|original-?price|price-?original|crossed|striked"
     r"|previous-?price|\bprev-?price|line-?through|non-?sale|vorher|tachado|barr[eé]|high-?price",

@@ -34,9 +34,16 @@ _LEAST_WITHOUT_NAMES = 3.0
 # a page that has nothing to sell often shows no price but those of other products
 _LEAST_IN_DOUBT = 7.0
 _HAS_DIGIT = re.compile(r"\d")
+_BADGE = re.compile(
+    r"[-\u2212\u2013(]?\s?([1-9]\d?)\s?%(?:\s*(?:off|rabatt|sale|\)))?", re.IGNORECASE
+)
+_BADGE_WITHIN = re.compile(r"(.*?\d.*?)[-\u2212\u2013\s(]([1-9]\d?)\s?%\)?(.*\d.*)")
+_NEAR_BADGE = 8
+# a badge says whole percent
+_ROUNDED = Decimal("0.6")
 _NO_PRICE = re.compile(
     r"shipping|delivery|postage|p&p|versand|porto\b|livraison|frais de port|spedizione|dostaw"
-    r"|doprav|doručení|doručenie|dostava|envío|frete|доставк|送料|运费|運費|\bsav(?:e|ings?)\b"
+    r"|doprav|doručení|doručenie|dostava|envío|frete|доставк|משלוח|شحن|送料|运费|運費|\bsav(?:e|ings?)\b"
     r"|\bspar(?:en|e|st)?\b|risparmi|économi|ahorr|ušetř|ušetr|выгода|per month|/ ?mo\b|monthly"
     r"|pro monat|par mois|al mese|měsíčně|mesačne|в месяц|instal?lments?|used|gebraucht|d'occasion"
     r"|minimum|deposit|coupon|voucher|cash-? ?back|\bback\b|\bspäť\b|\boff\b|over \$|orders?\b"
@@ -145,6 +152,7 @@ def read_visible(walk: Walk, named: Counter[Decimal]) -> Visible:
         named: How often the page's scripts name an amount as a price.
     """
     candidates = _candidates(walk)
+    _strike_reduced(walk, candidates)
     _score(walk, candidates, named)
     candidates.sort(key=lambda each: (-each.score, each.place))
     finding = Finding("visible", title=walk.title or None, availability=_availability(walk))
@@ -219,10 +227,21 @@ def _reading(element: Any, text: str, longest: int = _LONGEST) -> _Reading | Non
     """The price that the text of an element is; None where it is none."""
     if len(text) > longest:
         return None
-    price = read_price(text)
+    price = _reduced(text) or read_price(text)
     if price.amount is None or price.amount <= 0:
         return None
     return _Reading(element, text, price, price.amount, is_pure(text))
+
+
+def _reduced(text: str) -> Price | None:
+    """The price that holds in a text such as `219.99 -50% 110.00`; None for other texts."""
+    parts = _BADGE_WITHIN.fullmatch(text)
+    if parts is None:
+        return None
+    old, new = read_price(parts[1]), read_price(parts[3])
+    if old.amount is None or new.amount is None:
+        return None
+    return new if _leads_to(old.amount, int(parts[2]), new.amount) else None
 
 
 def _is_better(wider: _Reading, narrow: _Reading) -> bool:
@@ -261,6 +280,24 @@ def joined_text(element: Any) -> str:
         else:
             text += f" {part}" if text else part
     return text
+
+
+def _strike_reduced(walk: Walk, candidates: list[Candidate]) -> None:
+    """Take a price for struck through where `-20 %` beside it leads to a lower one beside both."""
+    for chunk in walk.chunks:
+        badge = _BADGE.fullmatch(chunk.text)
+        if badge is None:
+            continue
+        near = [each for each in candidates if abs(each.place - chunk.place) <= _NEAR_BADGE]
+        for old in near:
+            if any(_leads_to(old.amount, int(badge[1]), new.amount) for new in near):
+                old.flags |= regions.STRUCK
+                old.near |= regions.STRUCK
+
+
+def _leads_to(old: Decimal, percent: int, new: Decimal) -> bool:
+    """Whether a reduction by so many whole percent makes one price the other."""
+    return new < old and abs(100 - percent - 100 * new / old) <= _ROUNDED
 
 
 def _score(walk: Walk, candidates: list[Candidate], named: Counter[Decimal]) -> None:
