@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+DAY_SECONDS ?= 60
 UV_VERSION := 0.13.9
 SETUP := $(VENV)/.ready
 CHECKED := analytics ingest orchestration companies tests bench
@@ -11,7 +12,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export GX_ANALYTICS_ENABLED := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-unit lint format ui bench docs lock clean
+.PHONY: help setup run demo test test-unit lint format ui bench docs lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -29,6 +30,9 @@ setup: $(SETUP) ## Install everything into .venv from the lock file
 
 run: $(SETUP) ## Build and publish the embedded demo company
 	@$(BIN)/tradewind run
+
+demo: $(SETUP) ## Keep the demo's world up and let a day pass every DAY_SECONDS (60)
+	@exec $(BIN)/python -m companies.demo.servers.world --day-seconds $(DAY_SECONDS)
 
 test: $(SETUP) ## Run all tests
 	$(BIN)/python -m pytest

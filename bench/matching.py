@@ -17,7 +17,7 @@ import numpy as np
 from analytics.matching import match as matcher
 from analytics.matching.match import FEATURES, Item
 from companies.demo import catalogue
-from companies.demo.files import _title
+from companies.demo.files import title_of
 
 _WEIGHTS = Path(matcher.__file__).with_name("weights.py")
 _SHORT = {"mountain": "mtn", "black": "blk", "silver": "slv", "front": "frt", "road": "rd"}
@@ -46,7 +46,7 @@ def _demo() -> Labelled:
         if hash_of(product.product_id) % 3:
             own.append(Item(product.product_id, product.name, product.brand))
         for rival in range(len(catalogue.RIVALS)):
-            offers.append(Item(f"{rival}/{product.product_id}", _title(rival, product)))
+            offers.append(Item(f"{rival}/{product.product_id}", title_of(rival, product)))
             truth.append(product.product_id)
     return own, offers, truth
 

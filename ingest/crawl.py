@@ -18,6 +18,7 @@ from urllib.parse import urljoin, urlsplit
 
 from ingest import robots
 from ingest.home import Home
+from ingest.page_clock import Clock
 from ingest.page_log import SETTLED, STAMP, Page, PageLog, Part
 from ingest.page_settings import PageSettings, is_address
 from ingest.page_urls import (
@@ -107,11 +108,11 @@ def is_due(source: "Source", company: "Company", home: Home, now: datetime | Non
     """Whether a new pass is due, or one is left unfinished. Asks nobody.
 
     Raises:
-        SourceUnreachable: The file of addresses cannot be read.
+        SourceUnreachable: The file of addresses, or the clock's, cannot be read.
     """
     settings = _settings(source)
     log = PageLog(home.landing, source.name)
-    left = _left(log, settings, now or datetime.now(UTC))
+    left = _left(log, settings, now or Clock.of(source, company).now())
     if not any(part.pass_id == left.part.pass_id for part in log.parts()):
         return True
     hosts = by_host(listed(source, company, home))
@@ -141,17 +142,18 @@ def capture(source: "Source", company: "Company", home: Home, told: Told | None 
         told: Told the pages done and to do.
 
     Raises:
-        SourceUnreachable: The file of addresses cannot be read.
+        SourceUnreachable: The file of addresses, or the clock's, cannot be read.
     """
     settings = _settings(source)
     log = PageLog(home.landing, source.name)
-    now = datetime.now(UTC)
+    clock = Clock.of(source, company)
+    now = clock.now()
     left = _left(log, settings, now)
     known = _known(log)
     hosts = by_host([*listed(source, company, home), *left.failed])
     maps = by_host(url for url in settings.sitemaps if host_of(url) not in left.done)
     resting = {url for url, at in left.failed.items() if _is_recent(at, now)} | left.settled
-    run = _Capture(settings, log, left, known, _Progress(told))
+    run = _Capture(settings, log, left, known, _Progress(told), clock)
     work = [
         (host, [url for url in hosts.get(host, []) if url not in resting], maps.get(host, []))
         for host in {**hosts, **maps}
@@ -173,7 +175,7 @@ def _settings(source: "Source") -> PageSettings:
 
 def _left(log: PageLog, settings: PageSettings, now: datetime) -> _Left:
     """What is left of the pass that is to be gone on with, or of a new one: everything."""
-    stamp = now.strftime(STAMP)
+    stamp = _stamp(log, now)
     passes = log.passes()
     begun = datetime.strptime(passes[-1], STAMP).replace(tzinfo=UTC) if passes else None
     if begun is None or now - begun >= settings.span * _EARLY:
@@ -182,6 +184,15 @@ def _left(log: PageLog, settings: PageSettings, now: datetime) -> _Left:
     for page in log.read_pass(passes[-1]):
         _note(left, page)
     return left
+
+
+def _stamp(log: PageLog, now: datetime) -> str:
+    """A name for a part, later than all before it, even where the clock stands still."""
+    parts = log.parts()
+    if parts:
+        last = datetime.strptime(parts[-1].part_id, STAMP).replace(tzinfo=UTC)
+        now = max(now, last + timedelta(microseconds=1))
+    return now.strftime(STAMP)
 
 
 def _note(left: _Left, page: Page) -> None:
@@ -242,6 +253,7 @@ class _Capture:
     left: _Left
     known: Mapping[str, Page]
     progress: _Progress
+    clock: Clock
     over: threading.Event = field(default_factory=threading.Event)
 
     def all(self, work: list[tuple[str, list[str], list[str]]]) -> Report | None:
@@ -390,7 +402,12 @@ class _Host:
         """What an answer says about a page; a whole page is on disk when this returns."""
         if answer.status == 304 and known is not None:
             return replace(
-                known, fetched_at=_now(), outcome="unchanged", status=304, sent_bytes=0, reason=None
+                known,
+                fetched_at=self._now(),
+                outcome="unchanged",
+                status=304,
+                sent_bytes=0,
+                reason=None,
             )
         if answer.status in _GONE:
             return self._line(url, "gone", f"status {answer.status}", answer)
@@ -488,10 +505,10 @@ class _Host:
         self, url: str, outcome: str, reason: str | None, answer: Answer | None = None
     ) -> Page:
         if answer is None:
-            return Page(url, _now(), outcome, reason or None)
+            return Page(url, self._now(), outcome, reason or None)
         headers = answer.headers
         return Page(
-            url, _now(), outcome, reason, answer.status,
+            url, self._now(), outcome, reason, answer.status,
             sent_bytes=answer.sent_bytes,
             final_url=None if answer.url == url else answer.url,
             etag=headers.get("etag"),
@@ -499,14 +516,13 @@ class _Host:
             content_type=headers.get("content-type"),
         )  # fmt: skip
 
+    def _now(self) -> str:
+        return self.run.clock.now().isoformat()
+
     def _log(self, page: Page) -> None:
         self.run.log.append(self.run.left.part, page)
         if page.outcome in SETTLED:
             self.run.left.pages[self.name] += 1
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat()
 
 
 def _conditions(known: Page | None) -> dict[str, str]:

@@ -132,6 +132,7 @@ class PageSettings(BaseModel):
         page_seconds: Seconds that one page may take.
         attempts: How often a page is asked for before it counts as failed.
         allow_private_addresses: Whether hosts of the own network may be read.
+        clock: A file with the time that it is, for shops that do not live in ours.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -151,6 +152,7 @@ class PageSettings(BaseModel):
     page_seconds: Annotated[float, Field(gt=0, le=600)] = 60.0
     attempts: Annotated[int, Field(ge=1, le=10)] = 3
     allow_private_addresses: bool = False
+    clock: Annotated[str, Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _has_addresses(self) -> "PageSettings":

@@ -13,7 +13,7 @@ import dagster as dg
 
 from ingest.company import Company, load_company
 from ingest.home import Home
-from orchestration import dbt_runner
+from orchestration import dbt_runner, demo
 from orchestration.assets.estimates import estimate_assets
 from orchestration.assets.models import Translator, model_assets
 from orchestration.assets.raw import raw_key, raw_tables
@@ -24,8 +24,6 @@ from orchestration.jobs import jobs
 from orchestration.resources import Watcher, workspace_resource
 from orchestration.schedules import schedules
 from orchestration.sensors import sensors
-
-DEFAULT_COMPANY = Path(__file__).parents[1] / "companies" / "demo" / "company.yml"
 
 
 def build_defs(
@@ -63,7 +61,7 @@ def build_defs(
 
 def default_company() -> Path:
     """The company file that is meant where none is named."""
-    return Path(os.environ.get("TRADEWIND_COMPANY") or DEFAULT_COMPANY)
+    return Path(os.environ.get("TRADEWIND_COMPANY") or demo.COMPANY)
 
 
 def _assemble(

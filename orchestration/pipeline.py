@@ -19,6 +19,7 @@ from ingest.matches import KIND
 from orchestration import refused_rows
 from orchestration.alerts import TOLD, tell
 from orchestration.changes import built_from, is_outdated
+from orchestration.demo import world_of
 from orchestration.files import DiskFull, disk_full, full_disk_explained, is_full_disk
 from orchestration.lock import Owner, writer_lock
 from orchestration.progress import counter
@@ -145,7 +146,7 @@ def run(
         "memory_limit": memory_limit,
     }
     waiting = writer_lock(home, on_wait=lambda owner: say(_waiting(owner)))
-    with full_disk_explained(home.root), waiting:
+    with full_disk_explained(home.root), waiting, world_of(company.path):
         repair(home)
         result = _nothing_to_do(company, home, options, say)
         with _collecting_rarely():

@@ -71,10 +71,10 @@ def _main() -> None:
 
     from ingest.home import Home
     from orchestration import versions
-    from orchestration.build import DEFAULT_COMPANY
     from orchestration.candidate import connect_read_only
+    from orchestration.demo import COMPANY
 
-    home = Home.for_company(DEFAULT_COMPANY, None)
+    home = Home.for_company(COMPANY, None)
     with closing(connect_read_only(versions.resolve(home))) as connection:
         print(render(connection), end="")
 

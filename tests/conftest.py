@@ -14,6 +14,8 @@ import duckdb
 import pytest
 from hypothesis import settings
 
+from companies.demo.generate import begin_anew
+
 ROOT = Path(__file__).resolve().parents[1]
 TRADEWIND = Path(sys.executable).with_name("tradewind")
 DEMO_COMPANY = ROOT / "companies" / "demo" / "company.yml"
@@ -111,4 +113,5 @@ def demo_warehouse(publish_once: Callable[[str, Path], Published]) -> Published:
     Tests that use it carry `pytest.mark.xdist_group("demo")`, so that one worker runs them all and
     the others do not wait for its run.
     """
+    begin_anew()
     return publish_once("demo", DEMO_COMPANY)

@@ -7,8 +7,10 @@ can check a figure of the demo against this page.
 from dataclasses import dataclass
 
 START = "2024-10-01"
-DAYS = 730  # two years, to 2026-09-30
+DAYS = 730  # two years, to 2026-09-30: what lies ready
 MONTHS = 24
+HORIZON = 760  # to 2026-10-30, where the exchange rates in the package end: days that can pass
+HORIZON_MONTHS = 25
 
 
 @dataclass(frozen=True)
@@ -244,5 +246,44 @@ def _product(
         unit_cost=list_price * cost_pct // 100,
         popularity=popularity,
         launched_day=LAUNCHES.get(name, -400 - 37 * (number % 11)),
-        retired_day=RETIREMENTS.get(name, DAYS + 1),
+        retired_day=RETIREMENTS.get(name, HORIZON + 1),
     )
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A rival's shop on the web.
+
+    Attributes:
+        name: Part of its pages' look, and its place in the store.
+        rival, market: Whose it is, and where it sells.
+        markup: How its pages tell what they show.
+    """
+
+    name: str
+    rival: str
+    market: str
+    markup: str
+
+
+SHOPS = (
+    Shop("brightline", "Brightline", "GB", "json_ld"),
+    Shop("halden", "Halden", "DE", "microdata"),
+    Shop("ohmega", "Ohmega", "US", "open_graph"),
+    Shop("kestrel", "Kestrel & Co", "GB", "plain"),
+)
+HOST, PORT = "127.0.0.1", 27810  # our own shop's order interface; the rivals' shops follow it
+SHOP_OFFERS = 24  # of each shop, at most
+FORBIDDEN = ("halden", 3)  # so many of its offers stand where its robots.txt lets nobody read
+BLOCKS = ("kestrel", 0.08)  # it takes us for a robot now and then: share of pages a day
+
+
+def page_url(shop: str, slug: str, is_forbidden: bool) -> str:
+    """Return the address of an offer's page."""
+    number = [each.name for each in SHOPS].index(shop) + 1
+    return f"http://{HOST}:{PORT + number}{page_path(slug, is_forbidden)}"
+
+
+def page_path(slug: str, is_forbidden: bool) -> str:
+    """Return the path of an offer's page in its shop."""
+    return f"/{'intern' if is_forbidden else 'p'}/{slug}"

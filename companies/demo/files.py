@@ -2,15 +2,19 @@
 
 | source | dialect |
 | --- | --- |
-| shop_orders | one CSV a day, ISO times, pounds |
 | orders_de | one CSV a month, cp1252, semicolons, decimal commas, 31.12.2025 |
 | orders_us | one CSV a month, 12/31/2025 2:05 PM; its columns were renamed in July 2025 |
-| orders_se | one JSONL a month |
 | orders_jp | one Parquet a month |
+| market_sizes | one workbook (xlsx) |
+
+The orders of the home shop and of the Swedish one are no files: see `store`. Files of the days that
+pass are returned as arrivals: the day, the path and the bytes.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
@@ -20,10 +24,22 @@ import pandas as pd
 
 from companies.demo import catalogue as cat
 from companies.demo import market as mkt
-from companies.demo.world import World, dates
+from companies.demo.mishaps import NEVER
+from companies.demo.workbook import write_workbook
+from companies.demo.world import World, dates, month_of_day
 
 US_RENAMED_IN = 9  # month number of 2025-07, the first file with the new column names
 _CHANNELS = ("web", "marketplace", "trade")
+_CUSTOMERS = "customer_no,country,type,segment,customer_since,source"
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A file that comes to lie, or is replaced, on a day that passes."""
+
+    day: int
+    path: str
+    content: bytes
 
 
 def money(hundredths: Iterable[int]) -> list[str]:
@@ -39,8 +55,13 @@ def decimal_comma(hundredths: Iterable[int]) -> list[str]:
 
 def write_csv(path: Path, header: str, rows: Iterable[Sequence[object]], mark: str = ",") -> None:
     """Write one CSV; None becomes an empty field, a text holding the mark is quoted."""
+    path.write_bytes(csv_text(header, rows, mark))
+
+
+def csv_text(header: str, rows: Iterable[Sequence[object]], mark: str = ",") -> bytes:
+    """Return the bytes of one CSV in UTF-8."""
     lines = [mark.join(_field(value, mark) for value in row) for row in rows]
-    path.write_text("\n".join([header, *lines, ""]), encoding="utf-8", newline="")
+    return "\n".join([header, *lines, ""]).encode()
 
 
 def _field(value: object, mark: str) -> str:
@@ -67,31 +88,52 @@ def with_names(rows: pd.DataFrame, world: World) -> pd.DataFrame:
     )
 
 
-def write_orders(folder: Path, rows: pd.DataFrame, world: World) -> None:
-    """Write the deliveries of all five shops."""
-    named = with_names(rows, world)
-    writers = (_home_orders, _german_orders, _us_orders, _swedish_orders, _japanese_orders)
-    for market, write in enumerate(writers):
-        write(folder, named[named["market"] == market], world)
+def write_orders(folder: Path, named: pd.DataFrame, world: World) -> list[Arrival]:
+    """Write the exports of the three shops that have files; return those of days that pass.
+
+    Args:
+        folder: Where to write.
+        named: All lines, with the names of `with_names`.
+        world: The world.
+    """
+    writers = {1: _german_orders, 2: _us_orders, 4: _japanese_orders}
+    later: list[Arrival] = []
+    for market, write in writers.items():
+        later += write(folder, named[(named["market"] == market) & (named["seen"] < NEVER)], world)
+    return later
 
 
 def _write_lines(
     folder: Path,
-    names: Sequence[str],
-    files: Iterable[int],
+    pattern: str,
+    rows: pd.DataFrame,
     lines: Sequence[str],
     headers: Sequence[str],
     encoding: str = "utf-8",
-) -> None:
-    """Write text lines, sorted by file number, one file a number; no header if it is empty."""
+) -> dict[int, bytes]:
+    """Write text lines, sorted by file number, one file a month that lies ready.
+
+    Returns:
+        The lines of each day that passes, by the number of its file, without a header.
+    """
     folder.mkdir(parents=True)
-    start = 0
-    for number, run in groupby(files):
+    names, later, start = _months(pattern), {}, 0
+    for number, run in groupby(rows["file"]):
         end = start + sum(1 for _ in run)
-        body = [headers[number]] * bool(headers[number]) + list(lines[start:end])
-        data = "\n".join([*body, ""]).encode(encoding)
-        (folder / names[number]).write_bytes(data)
+        data = "\n".join([*lines[start:end], ""]).encode(encoding)
+        if number < cat.MONTHS:
+            header = (headers[number] + "\n").encode(encoding)
+            (folder / names[number]).write_bytes(header + data)
+        else:
+            later[number] = data
         start = end
+    return later
+
+
+def day_of_file(number: int) -> tuple[int, str]:
+    """The day that passes for which a file's number stands, and its ISO text."""
+    day = cat.DAYS + number - cat.MONTHS
+    return day, mkt.calendar_text()[day]
 
 
 def _months(pattern: str) -> list[str]:
@@ -101,47 +143,12 @@ def _months(pattern: str) -> list[str]:
     ]
 
 
-def _home_orders(folder: Path, rows: pd.DataFrame, world: World) -> None:
-    """Daily, in pounds, with cost and VAT; the country as people type it."""
-    spellings = ("United Kingdom", "United Kingdom", "UK", "GB", "Great Britain")
-    cost = np.array([product.unit_cost for product in world.products] + [450])[rows["product"]]
-    country = [
-        text or spellings[order % 5]
-        for text, order in zip(rows["country_text"], rows["order"], strict=True)
-    ]
-    price = _or_text(money(rows["price"]), rows["price_text"])
-    lines = [
-        ",".join(fields)
-        for fields in zip(
-            rows["order_id"],
-            rows["iso_day"] + "T" + rows["time"],
-            country,
-            rows["customer_id"],
-            rows["sku"],
-            rows["quantity"].astype(str),
-            price,
-            money(rows["discount"]),
-            money(rows["tax"]),
-            money(cost),
-            rows["promotion_code"],
-            rows["channel"],
-            strict=True,
-        )
-    ]
-    header = (
-        "order_id,ordered_at,country,customer_id,sku,quantity,unit_price,discount,vat,"
-        "unit_cost,promo_code,channel"
-    )
-    names = [f"orders_{day}.csv" for day in mkt.calendar_text()]
-    _write_lines(folder / "shop_orders", names, rows["file"], lines, [header] * cat.DAYS)
-
-
 def _or_text(values: list[str], texts: Iterable[str]) -> list[str]:
     return [text or value for value, text in zip(values, texts, strict=True)]
 
 
-def _german_orders(folder: Path, rows: pd.DataFrame, world: World) -> None:
-    """Monthly, in cp1252 with semicolons, decimal commas and 31.12.2025."""
+def _german_orders(folder: Path, rows: pd.DataFrame, world: World) -> list[Arrival]:
+    """In cp1252 with semicolons, decimal commas and 31.12.2025; the month so far is sent anew."""
     day = [f"{text[8:]}.{text[5:7]}.{text[:4]}" for text in rows["iso_day"]]
     price = _or_text(decimal_comma(rows["price"]), rows["price_text"])
     kind = np.where(rows["is_return"], "Rücksendung", "Verkauf")
@@ -165,18 +172,25 @@ def _german_orders(folder: Path, rows: pd.DataFrame, world: World) -> None:
         "Auftragsnummer;Datum;Kundennummer;Artikel;Stückzahl;Einzelpreis;Rabatt;"
         "Umsatzsteuer;Vorgang;Aktion"
     )
-    _write_lines(
+    later = _write_lines(
         folder / "orders_de",
-        _months("auftraege_{:04d}-{:02d}.csv"),
-        rows["file"],
+        "auftraege_{:04d}-{:02d}.csv",
+        rows,
         lines,
         [header] * cat.MONTHS,
         "cp1252",
     )
+    month = (header + "\n").encode("cp1252")
+    arrivals = []
+    for number, data in later.items():
+        month += data
+        day, iso = day_of_file(number)
+        arrivals.append(Arrival(day, f"orders_de/auftraege_{iso[:7]}.csv", month))
+    return arrivals
 
 
-def _us_orders(folder: Path, rows: pd.DataFrame, world: World) -> None:
-    """Monthly; the export was renamed, reordered and given a tax column in July 2025."""
+def _us_orders(folder: Path, rows: pd.DataFrame, world: World) -> list[Arrival]:
+    """The export was renamed, reordered and given a tax column in July 2025."""
     spellings = ("United States", "USA", "U.S.A.")
     country = [
         text or spellings[order % 3]
@@ -226,48 +240,15 @@ def _us_orders(folder: Path, rows: pd.DataFrame, world: World) -> None:
         ",".join(before if file < US_RENAMED_IN else after)
         for file, before, after in zip(rows["file"], old, new, strict=True)
     ]
-    _write_lines(
-        folder / "orders_us", _months("us_export_{:04d}-{:02d}.csv"), rows["file"], lines, headers
-    )
-
-
-def _swedish_orders(folder: Path, rows: pd.DataFrame, world: World) -> None:
-    """Monthly JSONL in kronor; a price that is missing is null."""
-    records = zip(
-        rows["order_id"],
-        rows["iso_day"] + " " + rows["time"],
-        rows["customer_id"],
-        rows["sku"],
-        rows["quantity"].tolist(),
-        rows["price"].tolist(),
-        rows["discount"].tolist(),
-        rows["price_text"],
-        strict=True,
-    )
-    lines = [
-        json.dumps(
-            {
-                "ordernummer": order,
-                "skapad": stamp,
-                "kund": customer,
-                "artikelnummer": sku,
-                "antal": quantity,
-                "pris": None if text else price / 100,
-                "rabatt": discount / 100,
-            }
-        )
-        for order, stamp, customer, sku, quantity, price, discount, text in records
+    later = _write_lines(folder / "orders_us", "us_export_{:04d}-{:02d}.csv", rows, lines, headers)
+    return [
+        Arrival(day, f"orders_us/us_export_{iso}.csv", (headers[-1] + "\n").encode() + data)
+        for number, data in later.items()
+        for day, iso in [day_of_file(number)]
     ]
-    _write_lines(
-        folder / "orders_se",
-        _months("ordrar_{:04d}-{:02d}.jsonl"),
-        rows["file"],
-        lines,
-        [""] * cat.MONTHS,
-    )
 
 
-def _japanese_orders(folder: Path, rows: pd.DataFrame, world: World) -> None:
+def _japanese_orders(folder: Path, rows: pd.DataFrame, world: World) -> list[Arrival]:
     """Monthly Parquet from the distributor's warehouse, in whole yen, with our cost in yen."""
     cost = np.array([product.unit_cost for product in world.products])[rows["product"]]
     frame = pd.DataFrame(
@@ -285,9 +266,12 @@ def _japanese_orders(folder: Path, rows: pd.DataFrame, world: World) -> None:
         }
     )
     write_parquet(folder / "orders_jp", _months("sales_{:04d}{:02d}.parquet"), frame)
+    return []
 
 
-def write_parquet(folder: Path, names: Sequence[str], frame: pd.DataFrame) -> None:
+def write_parquet(
+    folder: Path, names: Sequence[str] | Mapping[int, str], frame: pd.DataFrame
+) -> None:
     """Write a frame as one Parquet a value of its column `file`, in the order of its rows."""
     folder.mkdir(parents=True)
     with duckdb.connect(config={"threads": 1}) as connection:
@@ -310,24 +294,9 @@ def write_master_data(folder: Path, world: World, left_out: set[int]) -> None:
         "launched,discontinued",
         [_product_row(product, start) for product in world.products],
     )
-    segments = (("hobbyist", "electrician", "student"), ("contractor", "industry", "education"))
+    known = world.customers[world.customers["first_day"] < cat.DAYS].drop(index=list(left_out))
+    write_csv(folder / "customers.csv", _CUSTOMERS, _customer_rows(known))
     days = mkt.calendar_text()
-    write_csv(
-        folder / "customers.csv",
-        "customer_no,country,type,segment,customer_since,source",
-        [
-            (
-                row.customer_id,
-                cat.MARKETS[row.market].name,
-                "B2B" if row.is_business else "B2C",
-                segments[row.is_business][row.segment_draw],
-                days[row.first_day],
-                row.through,
-            )
-            for row in world.customers.itertuples()
-            if row.Index not in left_out
-        ],
-    )
     write_csv(
         folder / "promotions.csv",
         "code,starts,ends,sku,country,mechanic,depth,supplier_funding,currency",
@@ -346,6 +315,32 @@ def write_master_data(folder: Path, world: World, left_out: set[int]) -> None:
             for row in world.promotions.itertuples()
         ],
     )
+
+
+def new_customers(world: World) -> list[Arrival]:
+    """A list of the day's new customers for each day that passes."""
+    days = mkt.calendar_text()
+    new = world.customers[world.customers["first_day"] >= cat.DAYS]
+    return [
+        Arrival(day, f"customers_{days[day]}.csv", csv_text(_CUSTOMERS, _customer_rows(won)))
+        for day, won in new.groupby("first_day")
+    ]
+
+
+def _customer_rows(customers: pd.DataFrame) -> Iterable[Sequence[object]]:
+    segments = (("hobbyist", "electrician", "student"), ("contractor", "industry", "education"))
+    days = mkt.calendar_text()
+    return [
+        (
+            row.customer_id,
+            cat.MARKETS[row.market].name,
+            "B2B" if row.is_business else "B2C",
+            segments[row.is_business][row.segment_draw],
+            days[row.first_day],
+            row.through,
+        )
+        for row in customers.itertuples()
+    ]
 
 
 def _product_row(product: cat.Product, start: pd.Timestamp) -> tuple[object, ...]:
@@ -367,48 +362,52 @@ def _product_row(product: cat.Product, start: pd.Timestamp) -> tuple[object, ...
 
 
 def write_market(folder: Path, sizes: pd.DataFrame) -> None:
-    """Write the research firm's market sizes, one CSV a market, with a range round each total."""
-    (folder / "market_sizes").mkdir()
-    months = pd.date_range(cat.START, periods=cat.MONTHS, freq="MS")
+    """Write the research firm's report: one workbook, with a range round each total."""
+    months = pd.date_range(cat.START, periods=cat.MONTHS, freq="MS").strftime("%Y-%m-%d")
     origin = {cat.OWN_FIRM: "GB", **dict(zip(cat.RIVALS, cat.RIVAL_ORIGINS, strict=True))}
-    for number, market in enumerate(cat.MARKETS):
-        rows = sizes[sizes["market"] == number]
-        spread = np.where(rows["firm"] == "", rows["value"] * 4 // 10_000 * 100, 0)
-        text = zip(
-            months[rows["start"]].strftime("%Y-%m-%d"),
-            rows["period"],
-            rows["category"],
-            rows["firm"],
-            [origin.get(firm) for firm in rows["firm"]],
-            rows["units"],
-            money(rows["value"]),
-            money(rows["value"] - spread),
-            money(rows["value"] + spread),
-            strict=True,
-        )
-        write_csv(
-            folder / "market_sizes" / f"instruments_{market.code.lower()}.csv",
-            "period_start,period,country,category,firm,origin,units,value,value_low,value_high,"
-            "currency,publisher,edition,published",
-            [
-                (
-                    start,
-                    period,
-                    market.name,
-                    *rest,
-                    market.currency,
-                    "Meridian Research",
-                    "2026-10",
-                    "2026-10-15",
-                )
-                for start, period, *rest in text
-            ],
-        )
+    spread = np.where(sizes["firm"] == "", sizes["value"] * 4 // 10_000 * 100, 0)
+    columns = (
+        "period_start,period,country,category,firm,origin,units,value,value_low,value_high,"
+        "currency,publisher,edition,published"
+    )
+    rows = zip(
+        months[sizes["start"]],
+        sizes["period"],
+        [cat.MARKETS[number].name for number in sizes["market"]],
+        sizes["category"],
+        sizes["firm"],
+        [origin.get(firm) for firm in sizes["firm"]],
+        sizes["units"].tolist(),
+        (sizes["value"] / 100).tolist(),
+        ((sizes["value"] - spread) / 100).tolist(),
+        ((sizes["value"] + spread) / 100).tolist(),
+        [cat.MARKETS[number].currency for number in sizes["market"]],
+        ["Meridian Research"] * len(sizes),
+        ["2026-09"] * len(sizes),
+        ["2026-09-30"] * len(sizes),
+        strict=True,
+    )
+    write_workbook(
+        folder / "industry_report_2026-09.xlsx", "Market sizes", columns.split(","), rows
+    )
 
 
-def write_rivals(folder: Path, world: World, offered: pd.DataFrame, feed: pd.DataFrame) -> None:
-    """Write the price feed (Parquet, one a month) and the table of matches."""
+def write_rivals(
+    folder: Path, world: World, offered: pd.DataFrame, feed: pd.DataFrame, pages: pd.DataFrame
+) -> list[Arrival]:
+    """Write the price feed (Parquet, one a month) and the table of matches.
+
+    Args:
+        folder: Where to write.
+        world, offered, feed: What is sold, offered and seen.
+        pages: The rivals' pages: the feed names the addresses of what it saw there.
+
+    Returns:
+        The feeds of the weeks that pass.
+    """
     feed = feed.reset_index(drop=True)
+    keys = ["product", "rival", "market"]
+    urls = pages.drop_duplicates(keys).set_index(keys)["url"]
     product = [world.products[i] for i in feed["product"]]
     rival = feed["rival"].tolist()
     names = np.array(cat.RIVALS, dtype=object)[feed["rival"]]
@@ -416,13 +415,21 @@ def write_rivals(folder: Path, world: World, offered: pd.DataFrame, feed: pd.Dat
     calendar = dates()[feed["day"]]
     frame = pd.DataFrame(
         {
-            "file": ((calendar.year - 2024) * 12 + calendar.month - 10).to_numpy(),
+            "file": np.where(
+                feed["day"] < cat.DAYS,
+                month_of_day()[feed["day"]],
+                cat.MONTHS + feed["day"] - cat.DAYS,
+            ),
             "seen_at": calendar + pd.Timedelta(hours=5),
             "shop": names,
             "country": codes,
             "ean": [mkt.rival_gtin(r, p) for r, p in zip(rival, product, strict=True)],
             "sku": [mkt.rival_sku(r, p) for r, p in zip(rival, product, strict=True)],
-            "title": [_title(r, p) for r, p in zip(rival, product, strict=True)],
+            "title": [
+                title_of(r, p, pack)
+                for r, p, pack in zip(rival, product, feed["pack"], strict=True)
+            ],
+            "link": urls.reindex(pd.MultiIndex.from_frame(feed[keys])).to_numpy(object),
             "category": [p.category for p in product],
             "price": feed["price"] / 100,
             "was_price": np.where(feed["is_promo"], feed["list_price"] / 100, np.nan),
@@ -433,14 +440,32 @@ def write_rivals(folder: Path, world: World, offered: pd.DataFrame, feed: pd.Dat
             "price_with_tax": False,
         }
     )
-    write_parquet(folder / "rival_prices", _months("prices_{:04d}-{:02d}.parquet"), frame)
+    ready = frame["file"] < cat.MONTHS
+    write_parquet(folder / "rival_prices", _months("prices_{:04d}-{:02d}.parquet"), frame[ready])
     _write_matches(folder, world, offered)
+    return _weekly_feeds(frame[~ready])
 
 
-def _title(rival: int, product: cat.Product) -> str:
+def _weekly_feeds(frame: pd.DataFrame) -> list[Arrival]:
+    names = {number: f"prices_{day_of_file(number)[1]}.parquet" for number in set(frame["file"])}
+    with tempfile.TemporaryDirectory() as temporary:
+        write_parquet(Path(temporary) / "feeds", names, frame)
+        return [
+            Arrival(
+                day_of_file(number)[0],
+                f"rival_prices/{name}",
+                (Path(temporary) / "feeds" / name).read_bytes(),
+            )
+            for number, name in sorted(names.items())
+        ]
+
+
+def title_of(rival: int, product: cat.Product, pack: int = 1) -> str:
+    """Return what a rival calls an offer."""
+    packed = "" if pack == 1 else f" (pack of {pack})"
     if cat.RIVALS[rival] == cat.RESELLER:
-        return product.name
-    return f"{cat.RIVALS[rival]} {product.name.split(maxsplit=1)[1]}"
+        return product.name + packed
+    return f"{cat.RIVALS[rival]} {product.name.split(maxsplit=1)[1]}{packed}"
 
 
 def _write_matches(folder: Path, world: World, offered: pd.DataFrame) -> None:

@@ -1,7 +1,8 @@
 """Makes the demo company's files and states the truth about them.
 
 `generate` draws everything anew from one seed; `ensure` does so only where the folder is not
-already complete and made by this very generator. The same generator writes the same bytes.
+already complete and made by this very generator. The same generator writes the same bytes; the days
+that pass afterwards (`days`) are drawn with the rest and lie ready in `world.sqlite`.
 numpy and pandas are imported only to generate: `ensure` stands before every run of the demo.
 """
 
@@ -15,6 +16,9 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from companies.demo import catalogue as cat
+from companies.demo.days import date_of, today
+
 SEED = 20241001
 MARKER = ".complete"
 DATA = Path(__file__).parent / "data"
@@ -22,7 +26,9 @@ DATA = Path(__file__).parent / "data"
 
 @dataclass(frozen=True)
 class Truth:
-    """What is true of the demo's files. Money is text with two decimals, in local currency.
+    """What is true on the last evening of the two years. Money is text with two decimals, local.
+
+    `truth_days.json` has what changes as days pass: revenue of the last months, rivals' prices.
 
     Attributes:
         delivered: Lines by source.
@@ -96,6 +102,13 @@ def ensure(folder: Path = DATA) -> Truth:
     return truth
 
 
+def begin_anew(folder: Path = DATA) -> Truth:
+    """Make sure that a folder holds the demo as it was before any day passed."""
+    if _is_complete(folder) and today(folder) != cat.DAYS - 1:
+        (folder / MARKER).unlink(missing_ok=True)
+    return ensure(folder)
+
+
 def read_truth(folder: Path) -> Truth:
     """Return the truth that lies beside the files of a complete demo."""
     return Truth(**json.loads((folder / "truth.json").read_text(encoding="utf-8")))
@@ -135,7 +148,7 @@ def main() -> None:
     truth = ensure(folder)
     print(
         f"{folder}: {sum(truth.delivered.values()):,} order lines, "
-        f"{truth.first_day} to {truth.last_day}"
+        f"{truth.first_day} to {truth.last_day}; today is {date_of(today(folder))} there"
     )
 
 

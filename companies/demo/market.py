@@ -29,7 +29,7 @@ def own_sales(rows: pd.DataFrame, world: World) -> pd.DataFrame:
 
     Only lines that end in core, of products in the catalogue; every combination has a row.
     """
-    good = rows[(rows["state"] == "core") & (rows["product"] >= 0)]
+    good = rows[(rows["state"] == "core") & (rows["product"] >= 0) & (rows["seen"] < cat.DAYS)]
     category = np.array([product.category for product in world.products])
     cells = (
         pd.DataFrame(
@@ -134,7 +134,7 @@ def competitor_prices(
     The shops sell to the trade and show prices without tax, as ours are. `error` marks the
     observations that are off by a factor of 100.
     """
-    weeks = np.arange(0, cat.DAYS, 7)
+    weeks = np.arange(0, cat.HORIZON, 7)
     feed = offered.loc[np.repeat(offered.index, len(weeks))].reset_index(drop=True)
     feed["day"] = np.tile(weeks, len(offered))
     month = month_of_day()[feed["day"]]
@@ -158,7 +158,8 @@ def competitor_prices(
 
 def _with_errors(feed: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """Put a few prices off by a factor of 100, never the first four weeks of a series."""
-    late = feed.index[(feed["day"] > 28) & (feed["price"] > 2_000) & ~feed["is_promo"]]
+    known = (feed["day"] > 28) & (feed["day"] < cat.DAYS)
+    late = feed.index[known & (feed["price"] > 2_000) & ~feed["is_promo"]]
     wrong = rng.choice(late, PRICE_ERRORS, replace=False)
     half = PRICE_ERRORS // 2
     feed["error"] = ""

@@ -1,8 +1,9 @@
 """What goes wrong between a sale and its export, each kind counted where it is made.
 
-Takes the clean world and returns every line that the shops' systems delivered, with the file it
-is in and the place where it must end: `core`, `dropped`, `quarantined`, `superseded` or
-`without_rate`.
+Takes the clean world and returns every line that the shops' systems deliver, with the file it is
+in, the day from which it is seen and the place where it must end: `core`, `dropped`,
+`quarantined`, `superseded` or `without_rate`. Most goes wrong in the two years that lie ready; on
+the days that pass afterwards orders are cancelled and corrected.
 """
 
 from collections.abc import Sequence
@@ -21,6 +22,8 @@ _CANCEL_FORMATS = ("C{:06d}", "ST-{:06d}", "49{:08d}", "SER{:06d}", "JPX{:06d}")
 DUPLICATES = {GB: 120, DE: 15}
 LATE_ORDERS = {GB: 45, DE: 12}
 CORRECTED_ORDERS = {GB: 60, DE: 10}
+CORRECTED_LATER = 12  # at home, on the days that pass
+NEVER = cat.HORIZON + 1
 UNLISTED_LINES = {GB: 90, DE: 20}
 CANCELLED_PCT = 1.6
 WITHOUT_RATE_LINES = 8
@@ -42,12 +45,20 @@ SPOILT = {
 def deliver(world: World, rng: np.random.Generator) -> pd.DataFrame:
     """Return the delivered lines: the world's, with every mishap worked in.
 
-    Grain: one line of one delivered file. `file` counts days for the home market, months for the
-    others; `state` and `mishap` say where the line must end and why.
+    Grain: one line of one version of an order. `file` counts days for the home market, months for
+    the others, whose numbers after the last month stand for the days that pass; `seen` is the first
+    day on which the line is shown, `until` the day on which a later version takes its place;
+    `state` and `mishap` say where the line must end and why.
     """
     rows = _as_exported(world)
-    for step in (_add_shipping, _cancel, _delay, _unlist, _correct, _spoil, _repeat, _add_pesos):
+    for step in (
+        _add_shipping, _cancel, _delay, _unlist, _correct, _correct_later, _spoil, _repeat,
+        _add_pesos,
+    ):  # fmt: skip
         rows = step(rows, rng)
+    # the shop's interface shows an order as it is now; an export that was delivered stays delivered
+    overwritten = (rows["market"] == GB) & (rows["state"] == "superseded")
+    rows = rows[~overwritten].assign(seen=_seen)
     return rows.sort_values(
         ["market", "file", "day", "second", "order_id", "product", "kind"],
         ignore_index=True,
@@ -72,12 +83,27 @@ def _as_exported(world: World) -> pd.DataFrame:
         price_text="",
         country_text="",
         touched=False,
+        until=NEVER,
     )
 
 
 def _file_of(rows: pd.DataFrame) -> np.ndarray:
     day = rows["day"].to_numpy()
-    return np.where(rows["market"] == GB, day, month_of_day()[day])
+    by_month = np.where(day < cat.DAYS, month_of_day()[day], cat.MONTHS + day - cat.DAYS)
+    return np.where(rows["market"] == GB, day, by_month)
+
+
+def _seen(rows: pd.DataFrame) -> np.ndarray:
+    """The first day on which a line is shown; a month's file lies ready with its last day."""
+    file, day = rows["file"].to_numpy(), rows["day"].to_numpy()
+    passed = np.where(file < cat.MONTHS, cat.DAYS - 1, day)
+    # the distributor reports whole months, and the month of the days that pass never ends
+    passed = np.where((rows["market"] == JP) & (file >= cat.MONTHS), NEVER, passed)
+    return np.where(rows["market"] == GB, file, passed)
+
+
+def _lies_ready(rows: pd.DataFrame) -> pd.Series:
+    return rows["day"] < cat.DAYS
 
 
 def _pick_orders(
@@ -110,7 +136,7 @@ def _add_shipping(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
 def _cancel(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """Some orders come back whole within three weeks, under a number of their own."""
     parts = [rows]
-    can = (rows["discount"] == 0) & (rows["day"] < cat.DAYS - 22) & (rows["kind"] == "product")
+    can = (rows["discount"] == 0) & (rows["day"] < cat.HORIZON - 22) & (rows["kind"] == "product")
     for market in range(len(cat.MARKETS)):
         total = rows.loc[rows["market"] == market, "order"].nunique()
         orders = _pick_orders(rows, market, int(total * CANCELLED_PCT / 100), rng, can)
@@ -144,7 +170,7 @@ def _delay(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
 def _unlist(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """A few articles were sold that nobody entered in the product list."""
     for market, count in UNLISTED_LINES.items():
-        orders = _pick_orders(rows, market, count, rng, ~rows["is_return"])
+        orders = _pick_orders(rows, market, count, rng, ~rows["is_return"] & _lies_ready(rows))
         hit = rows.index[rows["order"].isin(orders) & ~rows.duplicated("order")]
         rows = _touch(rows, orders, "")
         rows.loc[hit, "mishap"] = "unlisted_product"
@@ -172,12 +198,31 @@ def _correct(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     return pd.concat([rows, *corrected], ignore_index=True)
 
 
+def _correct_later(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Some orders of the days that pass are changed in the home shop within three days."""
+    late = (rows["day"] >= cat.DAYS) & (rows["day"] < cat.HORIZON - 4)
+    plain = late & (rows["discount"] == 0) & ~rows["is_return"]
+    orders = _pick_orders(rows, GB, CORRECTED_LATER, rng, plain)
+    rows = _touch(rows, orders, "")
+    hit = rows["order"].isin(orders)
+    shift = pd.Series(rng.integers(1, 4, CORRECTED_LATER), index=orders)
+    again = rows[hit].assign(mishap="correction")
+    again.loc[~again.duplicated("order"), "quantity"] += 1
+    again["file"] += again["order"].map(shift)
+    rows.loc[hit, "until"] = again["file"]
+    return pd.concat([rows, again], ignore_index=True)
+
+
 def _spoil(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """Impossible prices, countries nobody knows, missing article numbers."""
     used: set[tuple[int, int]] = set()
     size = rows.groupby(["market", "file"])["order"].transform("size")
+    lines = rows.groupby("order")["order"].transform("size")
     for (market, mishap), count in SPOILT.items():
-        large = (size >= 120) & (rows["kind"] == "product") & ~rows["is_return"]
+        large = (size >= 120) & (rows["kind"] == "product") & ~rows["is_return"] & _lies_ready(rows)
+        if (market, mishap) == (GB, "unknown_country"):
+            # at home the country belongs to the order, not to its lines
+            large &= lines == 1
         orders = _pick_orders(rows, market, 40 * count, rng, large)
         for order in rng.permutation(orders):
             line = rows.index[rows["order"] == order][0]
@@ -211,6 +256,7 @@ def _repeat(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """Some lines stand twice in the same file."""
     for market, count in DUPLICATES.items():
         good = (rows["state"] == "core") & ~rows["touched"] & (rows["market"] == market)
+        good &= _lies_ready(rows)
         lines = rng.choice(rows.index[good], count, replace=False)
         again = rows.loc[np.sort(lines)].assign(
             state="dropped" if market == GB else "quarantined", mishap="duplicate"
@@ -221,7 +267,8 @@ def _repeat(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
 
 def _add_pesos(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """Some guests of the US shop paid in Argentine pesos, which the ECB does not quote."""
-    plain = rows[(rows["market"] == US) & ~rows["touched"] & (rows["kind"] == "product")]
+    us = (rows["market"] == US) & _lies_ready(rows)
+    plain = rows[us & ~rows["touched"] & (rows["kind"] == "product")]
     pesos = plain.loc[np.sort(rng.choice(plain.index, WITHOUT_RATE_LINES, replace=False))]
     pesos = pesos.assign(
         order_id=[f"41{number:08d}" for number in range(1, WITHOUT_RATE_LINES + 1)],

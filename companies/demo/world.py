@@ -1,5 +1,8 @@
 """The demo world before anything goes wrong: prices, promotions, customers and what they buy.
 
+The days up to `catalogue.HORIZON` are all drawn at once; those from `catalogue.DAYS` on have yet to
+pass.
+
 Money is held in hundredths of the currency as integers, so that the truth is exact. Days count
 from `catalogue.START`. Customers follow a BG/NBD process (when they buy) and a gamma-gamma one
 (how much they mean to spend); within an order, products are drawn by a logit whose price term is
@@ -17,8 +20,8 @@ from companies.demo import catalogue as cat
 # BG/NBD (weeks) and gamma-gamma (pounds): what the customer estimates should find again
 BG_NBD = {"r": 0.62, "alpha": 5.5, "a": 0.75, "b": 2.9}
 GAMMA_GAMMA = {"p": 6.0, "q": 4.0, "gamma": 85.0}
-CUSTOMERS = 20_500
-GUESTS = 2_600  # guest checkouts at home: an order without a customer number
+CUSTOMERS = 21_200
+GUESTS = 2_700  # guest checkouts at home: an order without a customer number
 PROMOTIONS = 84
 PROMOTION_LIFT = 1.30  # on top of what the lower price does
 MAX_LINES = 4
@@ -66,23 +69,23 @@ def build(rng: np.random.Generator) -> World:
 
 def dates() -> pd.DatetimeIndex:
     """Return the calendar, one entry a day."""
-    return pd.date_range(cat.START, periods=cat.DAYS)
+    return pd.date_range(cat.START, periods=cat.HORIZON)
 
 
 def month_of_day() -> np.ndarray:
-    """Return the month number (0 to 23) of each day."""
+    """Return the month number (0 to 24) of each day."""
     calendar = dates()
     return ((calendar.year - 2024) * 12 + calendar.month - 10).to_numpy()
 
 
 def list_prices(products: tuple[cat.Product, ...], rng: np.random.Generator) -> np.ndarray:
     """Return local list prices by product, market and month: moves of 3 to 9 %, 2 % a year up."""
-    shape = (len(products), len(cat.MARKETS), cat.MONTHS)
+    shape = (len(products), len(cat.MARKETS), cat.HORIZON_MONTHS)
     moves = rng.uniform(0.03, 0.09, shape) * rng.choice([-1, 1], shape)
     moves = np.where(rng.random(shape) < 0.16, moves, 0.0)
     moves[:, :, 0] = 0
     path = np.exp(np.clip(np.cumsum(moves, axis=2), -0.14, 0.14))
-    path = path * (1.02 ** (np.arange(cat.MONTHS) // 12))
+    path = path * (1.02 ** (np.arange(cat.HORIZON_MONTHS) // 12))
     base = np.array([product.list_price for product in products], dtype=float)
     level = np.array([market.level for market in cat.MARKETS])
     step = np.array([market.step for market in cat.MARKETS], dtype=float)[None, :, None]
@@ -105,7 +108,7 @@ def draw_promotions(
             "mechanic": rng.choice(_MECHANICS, PROMOTIONS),
         }
     ).sort_values(["start", "product", "market"], ignore_index=True)
-    in_force = np.full((len(products), len(cat.MARKETS), cat.DAYS), -1)
+    in_force = np.full((len(products), len(cat.MARKETS), cat.HORIZON), -1)
     for row in table.itertuples():
         span = slice(row.start, row.start + row.days)
         free = in_force[row.product, row.market, span]
@@ -121,12 +124,12 @@ def draw_customers(rng: np.random.Generator) -> pd.DataFrame:
     """
     launch = rng.random(CUSTOMERS) < 0.34
     wave = rng.exponential(28, CUSTOMERS).astype(int)
-    steady = rng.choice(cat.DAYS, CUSTOMERS, p=_acquisition_curve())
+    steady = rng.choice(cat.HORIZON, CUSTOMERS, p=_acquisition_curve())
     weights = [market.weight for market in cat.MARKETS]
     frame = pd.DataFrame(
         {
             "market": rng.choice(len(cat.MARKETS), CUSTOMERS, p=weights),
-            "first_day": np.where(launch, wave, steady) % cat.DAYS,
+            "first_day": np.where(launch, wave, steady) % cat.HORIZON,
             "is_business": rng.random(CUSTOMERS) < 0.3,
             "through": rng.choice(
                 ["search", "referral", "trade fair", "newsletter", "marketplace"],
@@ -162,8 +165,8 @@ def draw_orders(customers: pd.DataFrame, rng: np.random.Generator) -> pd.DataFra
     repeats = rng.geometric(np.maximum(drop, 1e-9))
     weeks = np.cumsum(rng.exponential(1, (size, _MAX_REPEATS)) / rate[:, None], axis=1)
     first = customers["first_day"].to_numpy()
-    day = first[:, None] + np.floor(np.minimum(weeks * 7, 10 * cat.DAYS)).astype(np.int64)
-    made = (day < cat.DAYS) & (np.arange(_MAX_REPEATS)[None, :] < repeats[:, None])
+    day = first[:, None] + np.floor(np.minimum(weeks * 7, 10 * cat.HORIZON)).astype(np.int64)
+    made = (day < cat.HORIZON) & (np.arange(_MAX_REPEATS)[None, :] < repeats[:, None])
     buyer, _ = np.nonzero(made)
     orders = pd.DataFrame(
         {
@@ -178,7 +181,7 @@ def draw_orders(customers: pd.DataFrame, rng: np.random.Generator) -> pd.DataFra
     guests = pd.DataFrame(
         {
             "customer": -1,
-            "day": rng.integers(0, cat.DAYS, GUESTS),
+            "day": rng.integers(0, cat.HORIZON, GUESTS),
             "market": 0,
             "budget": rng.gamma(4.0, 25.0, GUESTS),
         }
@@ -202,7 +205,7 @@ def choice_weights(
     swing = np.array([cat.CATEGORIES[p.category][1] for p in products])[:, None, None]
     season = 1 + swing * np.cos(2 * np.pi * (dates().dayofyear.to_numpy() - 15) / 365.25)
     weight = relative**elasticity * season * np.where(promotion_of >= 0, PROMOTION_LIFT, 1.0)
-    day = np.arange(cat.DAYS)[None, None, :]
+    day = np.arange(cat.HORIZON)[None, None, :]
     launched = np.array([p.launched_day for p in products])[:, None, None]
     retired = np.array([p.retired_day for p in products])[:, None, None]
     weight = np.where((day >= launched) & (day < retired), weight, 0.0)
@@ -223,7 +226,7 @@ def draw_lines(
     bought, not how many; that keeps the elasticity of the truth what it says.
     """
     base = np.array([product.list_price for product in products]) / 100
-    row = orders["market"].to_numpy() * cat.DAYS + orders["day"].to_numpy()
+    row = orders["market"].to_numpy() * cat.HORIZON + orders["day"].to_numpy()
     left = orders["budget"].to_numpy().copy()
     planned = rng.choice(MAX_LINES, len(orders), p=[0.22, 0.27, 0.28, 0.23]) + 1
     parts = []

@@ -1,12 +1,14 @@
 """Writes the whole demo and states the truth about it: the heavy half of `generate`."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from companies.demo import catalogue as cat
-from companies.demo import files, market, mishaps, world
+from companies.demo import files, market, mishaps, shops, store, world
+from companies.demo.days import set_clock
 from companies.demo.generate import Truth
 
 CUSTOMERS_LEFT_OUT = 25  # they buy, but are missing from the customer list
@@ -26,14 +28,64 @@ def write(folder: Path, seed: int) -> Truth:
         sizes = market.market_sizes(own, rng)
         offered = market.offers(drawn, rng)
         feed = market.competitor_prices(drawn, offered, rng)
-        left_out = set(rng.choice(world.CUSTOMERS, CUSTOMERS_LEFT_OUT, replace=False).tolist())
-        files.write_orders(folder, rows, drawn)
+        pages = shops.shop_days(drawn, offered, feed, rng)
+        won = np.flatnonzero(drawn.customers["first_day"] < cat.DAYS)
+        left_out = set(rng.choice(won, CUSTOMERS_LEFT_OUT, replace=False).tolist())
+        named = files.with_names(rows, drawn)
+        later = files.write_orders(folder, named, drawn)
         files.write_master_data(folder, drawn, left_out)
+        later += files.new_customers(drawn)
         files.write_market(folder, sizes)
-        files.write_rivals(folder, drawn, offered, feed)
+        later += files.write_rivals(folder, drawn, offered, feed, pages)
         files.write_plan(folder, market.plan(own))
         files.write_context(folder, rng, drawn)
-        return state_truth(seed, rows, own, sizes, feed)
+        store.write_store(folder, named, drawn, pages, later)
+        set_clock(folder, cat.DAYS - 1)
+        _write_days(folder, rows, pages)
+        ready = rows[rows["seen"] < cat.DAYS]
+        return state_truth(seed, ready, own, sizes, feed[feed["day"] < cat.DAYS])
+
+
+def _write_days(folder: Path, rows: pd.DataFrame, pages: pd.DataFrame) -> None:
+    """State what is true on each day that can pass, and on the last of the two years.
+
+    Revenue by market and month from September 2026 on, as the systems show it on that evening, and
+    what each page of the rivals' shops shows.
+    """
+    days = market.calendar_text()
+    truth = {
+        days[day]: {
+            "revenue": _revenue(_core_on(rows, day), since=cat.MONTHS - 1),
+            "prices": _prices(pages[pages["day"] == day]),
+        }
+        for day in range(shops.FIRST_DAY, cat.HORIZON)
+    }
+    text = json.dumps(truth, indent=1, sort_keys=True)
+    (folder / "truth_days.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _core_on(rows: pd.DataFrame, day: int) -> pd.DataFrame:
+    """The lines that are to be in core when a day has passed."""
+    shown = (rows["seen"] <= day) & (rows["until"] > day) & (rows["state"] == "core")
+    core = rows[shown & (world.month_of_day()[rows["day"]] >= cat.MONTHS - 1)].copy()
+    core["net"] = core["quantity"] * core["price"] - core["discount"]
+    return core
+
+
+def _prices(pages: pd.DataFrame) -> list[dict[str, str | None]]:
+    return [
+        {
+            "competitor": cat.RIVALS[page.rival],
+            "market": cat.MARKETS[page.market].code,
+            "product_id": cat.products()[page.product].product_id,
+            "key": page.sku,
+            "state": page.state,
+            "price": files.money([page.price])[0],
+            "list_price": files.money([page.list_price])[0] if page.is_promo else None,
+            "availability": "in_stock" if page.in_stock else "out_of_stock",
+        }
+        for page in pages.itertuples()
+    ]
 
 
 def state_truth(
@@ -47,7 +99,7 @@ def state_truth(
     return Truth(
         seed=seed,
         first_day=days[0],
-        last_day=days[-1],
+        last_day=days[cat.DAYS - 1],
         delivered={name: int(count) for name, count in pd.Series(source).value_counts().items()},
         ended=_counts(source, rows["state"]),
         mishaps=_counts(source, rows["mishap"]),
@@ -89,8 +141,8 @@ def _order_counts(source: np.ndarray, rows: pd.DataFrame) -> dict[str, dict[str,
     return _counts(orders["source"].to_numpy(), orders["mishap"])
 
 
-def _revenue(core: pd.DataFrame) -> list[dict[str, str | int]]:
-    months = pd.date_range(cat.START, periods=cat.MONTHS, freq="MS").strftime("%Y-%m-%d")
+def _revenue(core: pd.DataFrame, since: int = 0) -> list[dict[str, str | int]]:
+    months = pd.date_range(cat.START, periods=cat.HORIZON_MONTHS, freq="MS").strftime("%Y-%m-%d")
     is_product = core["kind"] == "product"
     table = (
         core.assign(
@@ -119,6 +171,7 @@ def _revenue(core: pd.DataFrame) -> list[dict[str, str | int]]:
             "net_products_local": files.money([row.product_net])[0],
         }
         for (place, month), row in zip(table.index, table.itertuples(), strict=True)
+        if month >= since
     ]
 
 

@@ -10,15 +10,13 @@ import click
 
 from ingest.errors import TradewindError
 from ingest.home import Home
-from orchestration import versions
+from orchestration import demo, versions
 from orchestration.candidate import connect_read_only
 
 if TYPE_CHECKING:
     import duckdb
 
     from ingest.company import Company, Source
-
-DEMO = Path(__file__).parents[2] / "companies" / "demo" / "company.yml"
 
 
 @dataclass(frozen=True)
@@ -36,10 +34,7 @@ class Place:
         """
         from ingest.company import load_company
 
-        if self.company_path.resolve() == DEMO.resolve():
-            from companies.demo.generate import ensure
-
-            ensure()
+        demo.prepare(self.company_path)
         return load_company(self.company_path)
 
     def connect(self, version: str | None = None) -> "duckdb.DuckDBPyConnection":
@@ -86,7 +81,7 @@ def at_place(function: Callable[..., Any]) -> Callable[..., Any]:
         "--company",
         type=click.Path(path_type=Path, dir_okay=False),
         envvar="TRADEWIND_COMPANY",
-        default=DEMO,
+        default=demo.COMPANY,
         help="The company file (default: $TRADEWIND_COMPANY, else the embedded demo).",
     )
     @functools.wraps(function)

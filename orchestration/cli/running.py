@@ -15,8 +15,9 @@ import click
 
 from ingest.home import Home
 from orchestration import versions
-from orchestration.cli.place import DEMO, Place, as_json, at_place, source_of
+from orchestration.cli.place import Place, as_json, at_place, source_of
 from orchestration.cli.show import amount, print_json, print_table, size
+from orchestration.demo import COMPANY, world_of
 
 if TYPE_CHECKING:
     from orchestration.pipeline import RunResult
@@ -169,7 +170,10 @@ def _program() -> str:
 def _options(place: Place) -> str:
     """The options that lead to the same place; none where they are what is taken without."""
     parts = []
-    if place.company_path.resolve() != Path(os.environ.get("TRADEWIND_COMPANY") or DEMO).resolve():
+    if (
+        place.company_path.resolve()
+        != Path(os.environ.get("TRADEWIND_COMPANY") or COMPANY).resolve()
+    ):
         parts += ["--company", str(place.company_path)]
     if place.home.root.resolve() != Home.for_company(place.company_path, None).root.resolve():
         parts += ["--home", str(place.home.root)]
@@ -283,7 +287,8 @@ def plan(place: Place, as_json: bool) -> None:
     from orchestration.plan import plan as make_plan
 
     company = place.company()
-    planned = make_plan(company, place.home)
+    with world_of(place.company_path):
+        planned = make_plan(company, place.home)
     if as_json:
         print_json(asdict(planned))
     else:

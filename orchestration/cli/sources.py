@@ -8,6 +8,7 @@ import click
 
 from orchestration.cli.place import Place, as_json, at_place, source_of
 from orchestration.cli.show import print_json, print_table
+from orchestration.demo import world_of
 
 if TYPE_CHECKING:
     from ingest.company import Company, Source
@@ -24,7 +25,7 @@ def doctor(place: Place, as_json: bool) -> None:
     from orchestration.doctor import examine
 
     company = place.company()
-    with progress_shown() as say:
+    with progress_shown() as say, world_of(place.company_path):
         found = examine(company, say)
     if as_json:
         print_json({**asdict(found), "is_healthy": found.is_healthy})
@@ -83,7 +84,8 @@ def check(place: Place, names: tuple[str, ...], as_json: bool) -> None:
     from ingest import drift
 
     company = place.company()
-    reports = [drift.check(source, company, place.home) for source in _chosen(company, names)]
+    with world_of(place.company_path):
+        reports = [drift.check(source, company, place.home) for source in _chosen(company, names)]
     if as_json:
         print_json([{**asdict(report), "fails": report.fails} for report in reports])
     else:
@@ -119,9 +121,10 @@ def accept(place: Place, names: tuple[str, ...]) -> None:
     from ingest import drift
 
     company = place.company()
-    for source in _chosen(company, names):
-        drift.accept(source, company, place.home)
-        click.echo(f"{source.name}: its columns are accepted as they are now")
+    with world_of(place.company_path):
+        for source in _chosen(company, names):
+            drift.accept(source, company, place.home)
+            click.echo(f"{source.name}: its columns are accepted as they are now")
 
 
 @sources.command("pages")

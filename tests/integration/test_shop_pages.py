@@ -178,6 +178,49 @@ def test_a_finished_pass_asks_nobody_again(shop: Shop, reader: Reader) -> None:
     assert reader.is_due(timedelta(hours=23)), "a schedule that comes a little early is on time"
 
 
+def test_shops_of_another_time_are_read_by_its_clock(shop: Shop, reader: Reader) -> None:
+    """A pass is due, and a page seen, at the time that the file tells; never twice at one."""
+    clock = reader.folder / "clock.txt"
+    clock.write_text("2031-05-01T21:00:00+02:00\n")
+    shop.sells("/p/1")
+    source = reader.wants(urls=[f"{shop.url}/p/1"], clock="clock.txt").company.sources[0]
+    for moment in (None, "2031-05-01 23:00:00", "2031-05-02 19:00:00", "2031-05-03T19:00:00Z"):
+        if moment is not None:
+            assert not crawl.is_due(source, reader.company, reader.home)
+            reader.capture()
+            clock.write_text(moment)
+        if moment != "2031-05-01 23:00:00":
+            assert crawl.is_due(source, reader.company, reader.home)
+            reader.capture()
+    assert [(page.outcome, page.fetched_at) for page in reader.pages()] == [
+        ("landed", "2031-05-01T19:00:00+00:00"),
+        ("unchanged", "2031-05-02T19:00:00+00:00"),
+        ("unchanged", "2031-05-03T19:00:00+00:00"),
+    ]
+
+
+def test_a_still_clock_keeps_the_parts_of_a_pass_apart(shop: Shop, reader: Reader) -> None:
+    (reader.folder / "clock.txt").write_text("2031-05-01T21:00:00Z")
+    reader.wants(urls=[f"{shop.url}/p/1"], clock="clock.txt")
+    shop.sells("/p/1")
+    reader.capture()
+    shop.sells("/p/2")
+    reader.wants(urls=[f"{shop.url}/p/{n}" for n in (1, 2)], clock="clock.txt").capture()
+    assert reader.outcomes() == {"/p/1": ("landed", None), "/p/2": ("landed", None)}
+    first, second = reader.log.parts()
+    assert first.pass_id == second.pass_id and first.part_id < second.part_id
+
+
+@pytest.mark.parametrize("written", [None, "tomorrow"])
+def test_a_clock_that_tells_no_time_is_told(reader: Reader, written: str | None) -> None:
+    if written is not None:
+        (reader.folder / "clock.txt").write_text(written)
+    reader.wants(urls=["http://127.0.0.1:9/p"], clock="clock.txt")
+    with pytest.raises(SourceUnreachable, match="tells no time") as raised:
+        reader.capture()
+    assert "2026-09-30T21:00:00" in raised.value.expected
+
+
 def test_an_unchanged_page_is_seen_again_without_being_sent(shop: Shop, reader: Reader) -> None:
     body = b"<html><b>EUR 9.50</b></html>"
 
