@@ -40,12 +40,14 @@ class Plan:
         share: Share of the pages at which something goes wrong.
         seed: Of the plan.
         lasting: Faults that stay, by page.
+        latency_s: Seconds before an answer begins, as on the way to a server and back.
         is_prepared: Whether pages are made before they are asked for; an API makes them then.
     """
 
     def __init__(
         self, pages: int, size: int, share: float = 0.0, seed: int = 1,
         lasting: dict[int, str] | None = None, is_prepared: bool = False,
+        latency_s: float = 0.0,
     ) -> None:  # fmt: skip
         chance = random.Random(seed)
         self.pages, self.size = pages, size
@@ -56,7 +58,7 @@ class Plan:
             for page in range(pages)
             if chance.random() < share
         }
-        self.is_prepared = is_prepared
+        self.is_prepared, self.latency_s = is_prepared, latency_s
         self.bodies: dict[int, bytes] = {}
 
     def body(self, page: int) -> bytes:
@@ -135,6 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
         page = int(asked.get("after", ["p0"])[0][1:])
         body = plan.bodies.get(page) or plan.body(page)
         plan.asked[page] += 1
+        time.sleep(plan.latency_s)
         fault, times = plan.faults.get(page, ("", 0))
         if page in plan.lasting:
             getattr(self, f"_{plan.lasting[page]}")(body)

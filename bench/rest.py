@@ -1,7 +1,7 @@
 """Measures and soaks the reading of APIs: ``python -m bench.rest``.
 
-First 200,000 records of paged JSON: what the network reads take alone, by the same client and
-without anything that is done with them, and what landing and loading them take all in all. Then
+First 200,000 records of paged JSON: what the network reads take alone, by a session of requests and
+by the client that is used here, and what landing and loading them take all in all. Then
 500 pages that go wrong in every way: each has to be landed whole or told, memory has to stay flat,
 and the process has to end by itself.
 """
@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
+import requests
 
 from bench.api import LASTING, Plan, elsewhere
 from ingest import landing, load
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=200_000)
     parser.add_argument("--size", type=int, default=250, help="records of a page")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--latency", type=float, nargs="*", default=[0, 5], help="milliseconds")
     parser.add_argument(
         "--prepared", action="store_true",
         help="a server that only sends bytes that it has ready, as no API does",
@@ -47,8 +49,14 @@ def main() -> None:
         folder = Path(name)
         if options.records:
             pages = options.records // options.size
-            plan = Plan(pages, options.size, is_prepared=options.prepared)
-            speed(folder, plan, options.rounds)
+            for latency in options.latency:
+                plan = Plan(
+                    pages, options.size, is_prepared=options.prepared, latency_s=latency / 1000
+                )
+                place = folder / f"after{latency:g}"
+                place.mkdir()
+                print(f"a server that takes {latency:g} ms before it begins to answer")
+                speed(place, plan, options.rounds)
         if options.pages:
             soak(folder, Plan(options.pages, 100, options.share, options.seed))
 
@@ -60,15 +68,18 @@ def speed(folder: Path, plan: Plan, rounds: int) -> None:
     """Print what reading alone takes, what all takes, and the quotient."""
     with elsewhere(plan) as url:
         for number in range(rounds):
-            alone = _measured(lambda: _read_alone(url, plan))
+            alone = _measured(lambda: _read_by_requests(url, plan))
+            bare = _measured(lambda: _read_alone(url, plan))
             place = folder / f"round{number}"
             place.mkdir()
             whole = _measured(lambda at=place: _land_and_load(at, url, plan))  # type: ignore[misc]
             records = plan.pages * plan.size
             print(
-                f"{records:,} records in {plan.pages:,} pages: network alone {alone[0]:.2f} s "
-                f"({alone[1]:.2f} s of CPU), landed and loaded {whole[0]:.2f} s "
-                f"({whole[1]:.2f} s of CPU): {100 * alone[0] / whole[0]:.0f} % of its speed"
+                f"{records:,} records in {plan.pages:,} pages: network alone by a session of "
+                f"requests {alone[0]:.2f} s ({alone[1]:.2f} s of CPU), by our own client "
+                f"{bare[0]:.2f} s ({bare[1]:.2f} s of CPU), landed and loaded {whole[0]:.2f} s "
+                f"({whole[1]:.2f} s of CPU): {100 * alone[0] / whole[0]:.0f} % and "
+                f"{100 * bare[0] / whole[0]:.0f} % of their speed"
             )
 
 
@@ -77,6 +88,14 @@ def _measured(work: Callable[[], None]) -> tuple[float, float]:
     began, used = time.perf_counter(), time.process_time()
     work()
     return time.perf_counter() - began, time.process_time() - used
+
+
+def _read_by_requests(url: str, plan: Plan) -> None:
+    with requests.Session() as session:
+        for page in range(plan.pages):
+            session.get(
+                f"{url}/orders", params={"after": f"p{page}"}, timeout=60
+            ).raise_for_status()
 
 
 def _read_alone(url: str, plan: Plan) -> None:

@@ -9,7 +9,6 @@ when it is whole, and is over then.
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -85,6 +84,7 @@ class CaptureLog:
         self._folder = landing / source_name / FOLDER
         self._ending = ending
         self._headers = (*_KEPT_HEADERS, *headers)
+        self._made: Path | None = None
         self._out: tuple[str, IO[bytes]] | None = None
 
     def last(self) -> Capture | None:
@@ -145,12 +145,16 @@ class CaptureLog:
         sha = hashlib.sha256(body).hexdigest()
         name = f"{self._source}/{datetime.now(UTC):%Y-%m-%d}/{sha}{self._ending}"
         target = self._landing / name
-        if not target.exists():
+        if target.parent != self._made:
             target.parent.mkdir(parents=True, exist_ok=True)
-            partial = target.with_name(f".{os.getpid()}.partial")
-            with partial.open("wb") as out:
+            self._made = target.parent
+        # a file that was cut off is not what its name says, and is not counted
+        try:
+            with target.open("xb") as out:
                 out.write(body)
-            os.replace(partial, target)
+        except FileExistsError:
+            if target.stat().st_size != len(body):
+                target.write_bytes(body)
         return sha, name
 
     def _append(self, capture: Capture, line: Mapping[str, Any]) -> None:

@@ -97,7 +97,7 @@ class Rows:
         pages, self._waiting, self._waiting_bytes = self._waiting, [], 0
         part = self._new_file("part")
         try:
-            self._copy(self._query(pages), part)
+            self._copy(self._query(pages), part, "compression uncompressed")
         except duckdb.Error as error:
             raise DeliveryRefused(
                 f"the pages cannot be read as {self._settings.format}: "
@@ -113,8 +113,8 @@ class Rows:
         self._number += 1
         return self._folder / f"{os.getpid()}-{what}{self._number}.parquet"
 
-    def _copy(self, query: str, file: File) -> None:
-        self._connection.execute(f"copy ({query}) to {literal(str(file))} (format parquet)")
+    def _copy(self, query: str, file: File, how: str = "compression snappy") -> None:
+        self._connection.execute(f"copy ({query}) to {literal(str(file))} (format parquet, {how})")
 
     def _query(self, pages: Sequence[PageFile]) -> str:
         kind = self._settings.format
