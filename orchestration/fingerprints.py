@@ -18,9 +18,10 @@ def project_fingerprint(project: Path = PROJECT) -> str:
 
 
 def code_fingerprint() -> str:
-    """SHA-256 over all that decides the figures: reading, models and gates."""
+    """SHA-256 over all that decides the figures: reading, models, estimates and gates."""
     folders = [ROOT / "ingest", ROOT / "analytics", ROOT / "orchestration" / "gates"]
     files = [path for folder in folders for path in folder.rglob("*.*")]
+    files.append(ROOT / "orchestration" / "customer_estimates.py")
     own = _digest(ROOT, [path for path in files if path.suffix in {".py", ".yml"}])
     return hashlib.sha256((own + project_fingerprint()).encode()).hexdigest()
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from analytics.customer_value.cells import Floats, HeldOut
 from analytics.customer_value.fitting import Fit, model_named
@@ -123,5 +123,5 @@ def _certainty(lead: Floats, count: Floats) -> str:
     if not spread:
         return ", which is nothing between them"
     z = mean * math.sqrt(customers) / spread
-    told = "more than chance" if z > norm.ppf(0.95) else "which chance could do"
+    told = "more than chance" if z > ndtri(0.95) else "which chance could do"
     return f" ({told}: {z:.1f} standard errors)"

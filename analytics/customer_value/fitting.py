@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from analytics.customer_value.cells import Cells, Floats
 from analytics.customer_value.models import MODELS, Model
@@ -59,7 +59,7 @@ class Fit:
 
     def interval(self, level: float = 0.9) -> dict[str, tuple[float, float]]:
         """Low and high of each parameter, symmetric in its logarithm; nan if not identified."""
-        reach = norm.ppf(0.5 + level / 2) * np.sqrt(np.diag(self.covariance))
+        reach = ndtri(0.5 + level / 2) * np.sqrt(np.diag(self.covariance))
         return {
             name: (value * math.exp(-wide), value * math.exp(wide))
             for (name, value), wide in zip(self.parameters.items(), reach, strict=True)
@@ -230,7 +230,7 @@ def why_not_identified(names: Sequence[str], found: Maximum) -> str | None:
     if curvature[0] <= 1e-12 * curvature[-1]:
         return "the Hessian is singular: some change of the parameters leaves the likelihood as is"
     spread = np.sqrt(np.diag(covariance_at(found)))
-    factor = np.exp(2 * norm.ppf(0.95) * spread)
+    factor = np.exp(2 * ndtri(0.95) * spread)
     if factor.max() > WIDEST_INTERVAL:
         loosest = int(factor.argmax())
         return (

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import expit
-from scipy.stats import norm
+from scipy.special import expit, ndtri
 
 from analytics.customer_value.cells import Floats, as_floats, check_histories
 from analytics.customer_value.fitting import Fit, model_named
@@ -57,7 +56,7 @@ def p_alive_interval(
         there, gone = model.branches(theta, those.x[rows], those.t_x[rows], those.T[rows])
         slope = (there.gradient - gone.gradient) * theta[:, None]
         reach = np.sqrt(np.einsum("in,ij,jn->n", slope, fit.covariance, slope))
-        reach *= norm.ppf(0.5 + level / 2)
+        reach *= ndtri(0.5 + level / 2)
         low[rows] = expit(there.log - gone.log - reach)
         high[rows] = expit(there.log - gone.log + reach)
     return low, high

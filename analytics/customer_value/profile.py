@@ -7,7 +7,7 @@ MBG/NBD's r and b, which lean on each other, need some ten thousand customers.
 import math
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from analytics.customer_value.cells import Cells, Floats
 from analytics.customer_value.fitting import BOUND, Fit, Likelihood, model_named
@@ -32,7 +32,7 @@ def likelihood_intervals(
     if not fit.is_identified:
         return dict.fromkeys(fit.parameters, (math.nan, math.nan))
     profile = _Profile(fit, cells)
-    reach = float(norm.ppf(0.5 + level / 2))
+    reach = float(ndtri(0.5 + level / 2))
     return {
         name: (profile.end(n, -reach), profile.end(n, reach))
         for n, name in enumerate(fit.parameters)

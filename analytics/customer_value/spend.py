@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from analytics.customer_value.cells import Floats, as_floats
 from analytics.customer_value.fitting import (
@@ -165,7 +165,7 @@ def _correlation(x: Floats, m: Floats, n: Floats) -> tuple[float, float]:
         return math.nan, math.nan
     r = float(n @ (dx * dm)) / spread
     t = abs(r) * math.sqrt((size - 2) / max(1 - r**2, 1e-300))
-    return r, float(2 * stats.t.sf(t, size - 2))
+    return r, float(2 * special.stdtr(size - 2, -t))
 
 
 def _warning(correlation: float, p_value: float) -> str | None:

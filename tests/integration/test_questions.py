@@ -70,6 +70,17 @@ def test_revenue_by_month_is_all_revenue(demo_warehouse: Published) -> None:
     assert isinstance(asked, Decimal)
 
 
+def test_real_and_lapsed_customers_are_those_of_the_mart(demo_warehouse: Published) -> None:
+    for question, name in (("who_are_real_customers", "real customer"), ("who_lapses", "lapsed")):
+        asked = demo_warehouse.rows(f"select customer_id from ask.{question}(customers=100000)")
+        known = demo_warehouse.rows(
+            "select customer_id from marts.mart_customer_value__customer "
+            f"where customer_class = '{name}'"
+        )
+        assert len(asked) > 1000
+        assert sorted(asked) == sorted(known)
+
+
 def test_the_command_line_lists_and_asks(demo_warehouse: Published) -> None:
     place = ("--home", demo_warehouse.home, "--company", demo_warehouse.company)
     listed = tradewind("ask", *place)

@@ -136,17 +136,18 @@ customers as (
     select
         customer_id,
         market,
-        kind
+        kind,
+        first_order_date
     from {{ ref('dim_customer') }}
 
 ),
 
+-- of whom ordered at all
 kinds as (
 
-    select count(distinct customers.kind) as kinds
-    from first_days
-    inner join customers
-        on first_days.customer_id = customers.customer_id
+    select count(distinct kind) as kinds
+    from customers
+    where first_order_date is not null
 
 ),
 
