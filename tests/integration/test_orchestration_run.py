@@ -37,7 +37,7 @@ def test_a_run_publishes_and_the_next_finds_nothing_new(tiny: Tiny) -> None:
     assert tiny.rows(sql) == [(Decimal("126.0000"),)]
     kinds = dict(tiny.rows("select kind, bool_and(is_passed) from audit.checks group by kind"))
     assert kinds == dict.fromkeys(
-        ["dbt_test", "great_expectations", "reconciliation", "row_rule"], True
+        ["dbt_test", "estimate", "great_expectations", "reconciliation", "row_rule"], True
     )
     described = "select count(*) from audit.column_docs where schema_name = 'marts'"
     assert tiny.rows(described)[0][0] > 50
