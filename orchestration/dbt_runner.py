@@ -71,18 +71,18 @@ class Prepared:
         return self.folder / "manifest.msgpack"
 
     @property
-    def tests_path(self) -> Path:
-        """The compiled SQL of the tests, which follows from the project alone."""
-        return self.folder / "tests.json"
+    def compiled_path(self) -> Path:
+        """The compiled SQL of the models and tests whose SQL follows from the project alone."""
+        return self.folder / "fixed.json"
 
     def manifest(self) -> dict[str, Any]:
         """The manifest as a dictionary."""
         content: dict[str, Any] = json.loads(self.manifest_path.read_bytes())
         return content
 
-    def compiled_tests(self) -> dict[str, str]:
-        """The compiled SQL of the tests, by dbt's id."""
-        content: dict[str, str] = json.loads(self.tests_path.read_bytes())
+    def compiled_sql(self) -> dict[str, str]:
+        """The compiled SQL of models and tests, by dbt's id."""
+        content: dict[str, str] = json.loads(self.compiled_path.read_bytes())
         return content
 
 
@@ -100,8 +100,7 @@ def prepare(home: Home, project: Path = PROJECT) -> Prepared:
     partial.mkdir(parents=True, exist_ok=True)
     try:
         _parse(home, project, Prepared(partial))
-        tests = _compile(home, project, Prepared(partial), "--select", "resource_type:test")
-        write_json(Prepared(partial).tests_path, {test.unique_id: test.sql for test in tests})
+        _keep_compiled(home, project, Prepared(partial))
         remove(prepared.folder)
         partial.replace(prepared.folder)
     finally:
@@ -149,9 +148,9 @@ def build(
         if on_result is not None:
             on_result(event)
 
-    from orchestration import compiled_tests
+    from orchestration import compiled_sql
 
-    known = compiled_tests.used(prepared.compiled_tests())
+    known = compiled_sql.used(prepared.compiled_sql())
     with _profile(home, database, engine_config or {}) as profiles, known:
         outcome = _invoke(home, project, arguments, profiles, prepared, keep)
     if outcome.result is None:
@@ -187,12 +186,12 @@ class _Compiled:
     sql: str
 
 
-def _compile(home: Home, project: Path, prepared: Prepared, *selection: str) -> list[_Compiled]:
+def _compile(home: Home, project: Path, prepared: Prepared) -> list[_Compiled]:
     scratch = home.dbt / f"compile-{os.getpid()}"
     scratch.mkdir(parents=True, exist_ok=True)
     # the stem of the file is the name of the catalog that the manifest knows
     database = scratch / "warehouse.duckdb"
-    arguments = ["compile", "--full-refresh", "--no-write-json", *selection]
+    arguments = ["compile", "--full-refresh", "--no-write-json"]
     try:
         with _profile(home, database, {}) as profiles:
             outcome = _invoke(home, project, arguments, profiles, prepared, lambda event: None)
@@ -319,6 +318,18 @@ def _parse(home: Home, project: Path, into: Prepared) -> None:
     content = manifest.writable_manifest().to_dict(omit_none=False)
     _adopt_tests(content)
     into.manifest_path.write_text(json.dumps(content, default=str), encoding="utf-8")
+
+
+def _keep_compiled(home: Home, project: Path, prepared: Prepared) -> None:
+    from orchestration.compiled_sql import is_fixed
+
+    manifest = prepared.manifest()
+    fixed = {
+        one.unique_id: one.sql
+        for one in _compile(home, project, prepared)
+        if one.kind in {"model", "test"} and is_fixed(manifest, manifest["nodes"][one.unique_id])
+    }
+    write_json(prepared.compiled_path, fixed)
 
 
 def _adopt_tests(manifest: dict[str, Any]) -> None:

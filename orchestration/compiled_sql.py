@@ -1,8 +1,9 @@
-"""dbt's data tests, run by the SQL that they were compiled to before.
+"""dbt's models and data tests, run by the SQL that they were compiled to before.
 
-A test's SQL follows from the project alone, and there are some hundreds of them: rendering the
-Jinja of each again, and that of the materialization around it, cost a run more than the queries.
-Everything else stays dbt's: order, threads, skipping, thresholds, results and events.
+The SQL of a test, and of a model that is not built by months, follows from the project alone.
+Rendering the Jinja of some hundreds of them again, and that of the materialization around a test,
+cost a run more than the queries. Everything else stays dbt's: order, threads, skipping,
+thresholds, results and events.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,40 +12,76 @@ from typing import Any
 
 from dbt.node_types import NodeType
 from dbt.task.build import BuildTask
+from dbt.task.run import ModelRunner
 from dbt.task.test import TestResultData, TestRunner
+
+# macros that ask the database, or what dbt was asked to do, while a node is compiled
+ASKING = frozenset(
+    {
+        "macro.dbt.run_query",
+        "macro.dbt.statement",
+        "macro.dbt.should_full_refresh",
+        "macro.tradewind.is_incremental",
+    }
+)
+
+
+def is_fixed(manifest: Mapping[str, Any], node: Mapping[str, Any]) -> bool:
+    """Whether the SQL of a node follows from the project alone: no macro that it calls asks."""
+    queue, seen = list(node["depends_on"]["macros"]), set[str]()
+    while queue:
+        name = queue.pop()
+        if name in ASKING:
+            return False
+        if name not in seen:
+            seen.add(name)
+            queue += manifest["macros"][name]["depends_on"]["macros"]
+    return True
 
 
 @contextmanager
 def used(known: Mapping[str, str]) -> Iterator[None]:
-    """While this lasts, `dbt build` runs the tests whose SQL is known by that.
+    """While this lasts, `dbt build` runs the nodes whose SQL is known by that.
 
     Args:
-        known: The compiled SQL of tests, by dbt's id; the rest is compiled as always.
+        known: The compiled SQL of models and tests, by dbt's id; the rest is compiled as always.
     """
     before = BuildTask.RUNNER_MAP
 
-    class Runner(_KnownTestRunner):
+    class Model(_KnownModelRunner):
         compiled_sql = known
 
-    BuildTask.RUNNER_MAP = {**before, NodeType.Test: Runner}
+    class Test(_KnownTestRunner):
+        compiled_sql = known
+
+    BuildTask.RUNNER_MAP = {**before, NodeType.Model: Model, NodeType.Test: Test}
     try:
         yield
     finally:
         BuildTask.RUNNER_MAP = before
 
 
-class _KnownTestRunner(TestRunner):
+class _Known:
+    """What both kinds of runners share: a node that is compiled already is not compiled again."""
+
     compiled_sql: Mapping[str, str] = {}
+    node: Any
 
     def compile(self, manifest: Any) -> Any:
         """The node with its SQL."""
         known = self.compiled_sql.get(self.node.unique_id)
         if known is None:
-            return super().compile(manifest)
+            return super().compile(manifest)  # type: ignore[misc]
         self.node.compiled_code = known
         self.node.compiled = self.node.extra_ctes_injected = True
         return self.node
 
+
+class _KnownModelRunner(_Known, ModelRunner):
+    pass
+
+
+class _KnownTestRunner(_Known, TestRunner):
     def execute_data_test(self, data_test: Any, manifest: Any) -> Any:
         """Count the failing rows, as dbt's own materialization of tests does."""
         config = data_test.config
