@@ -206,6 +206,7 @@ class _Capturing:
                 # a server forgets its cursors: from the beginning, once
                 if refusal.status not in _FORGOTTEN:
                     raise
+                self._rows.forget()
         return self._read(self._log.begin(self._fingerprint, mark))
 
     def _left(self, mark: str | None) -> Capture | None:

@@ -65,8 +65,13 @@ class Rows:
         trace: TracebackType | None,
     ) -> None:
         self._connection.close()
+        self.forget()
+
+    def forget(self) -> None:
+        """Let go of all pages: the capture is begun anew."""
         for part in self._parts:
             part.unlink(missing_ok=True)
+        self._parts, self._waiting, self._waiting_bytes = [], [], 0
 
     # ---------------------------------------------------------------- pages in
 

@@ -1,6 +1,10 @@
 """Sources behind APIs, on local servers: nothing lost, nothing twice, nothing half."""
 
 import json
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -380,3 +384,77 @@ def test_a_page_that_never_comes_is_told(tmp_path: Path, fault: str, said: str) 
 def test_a_certificate_that_nobody_vouches_for(tmp_path: Path) -> None:
     with serving_plan(Plan(3, 10), soak.certificate(tmp_path)) as url:
         assert "its certificate is not valid" in soak.told_of(tmp_path, url)
+
+
+def test_a_server_that_went_away_is_gone_on_with(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rest_client.Api, "_wait", lambda api, seconds: None)
+    well = by_cursor(orders(7))
+    shop.api.answer = lambda asked: (
+        well(asked) if asked.query.get("after") != "4" else told({}, 503)
+    )
+    shop.describe({**CURSOR, "attempts": 1})
+    with pytest.raises(SourceUnreachable, match="status 503"):
+        shop.land()
+    shop.api.asked.clear()
+    shop.api.answer = well
+    assert shop.landed() == wanted(7)
+    assert [query.get("after") for query in shop.api.queries] == ["4", "6"]
+
+
+@pytest.mark.parametrize(("status", "asked_first"), [(410, True), (401, False)])
+def test_a_server_that_forgot_the_cursor_is_read_anew(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, status: int, asked_first: bool
+) -> None:
+    well = by_cursor(orders(5))
+    refused = {"after": "2"}
+    shop.api.answer = lambda asked: told({}, 503) if asked.query == refused else well(asked)
+    shop.describe({**CURSOR, "attempts": 1})
+    with pytest.raises(SourceUnreachable):
+        shop.land()
+    answers = iter([told({"error": "expired"}, status)])
+    shop.api.answer = lambda asked: next(answers, None) or well(asked)
+    shop.api.asked.clear()
+    if asked_first:
+        assert shop.landed() == wanted(5)
+    else:
+        with pytest.raises(SourceUnreachable, match="status 401"):
+            shop.land()
+        assert shop.landed() == wanted(5)
+    assert [query.get("after") for query in shop.api.queries] == (
+        ["2", None, "2", "4"] if asked_first else ["2", "2", "4"]
+    )
+
+
+def test_a_process_that_was_killed_leaves_nothing_half(shop: Shop) -> None:
+    well, is_there, may_go = by_cursor(orders(7)), threading.Event(), threading.Event()
+
+    def answer(asked: Asked) -> Answer:
+        if asked.query.get("after") == "4":
+            is_there.set()
+            may_go.wait(30)
+        return well(asked)
+
+    shop.api.answer = answer
+    shop.describe(CURSOR)
+    code = (
+        "import sys; from pathlib import Path; from ingest.company import load_company; "
+        "from ingest.home import Home; from ingest.landing import land; "
+        "c = load_company(Path(sys.argv[1])); land(c.sources[0], c, Home(Path(sys.argv[2])))"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, str(shop.folder / "company.yml"), str(shop.home.root)]
+    )
+    assert is_there.wait(30)
+    # the pages before it have landed when the one that is waited for was asked for, or soon after
+    log = shop.home.landing / "shop/captures"
+    while len([line for line in next(log.iterdir()).read_text().split("\n") if line]) < 3:
+        time.sleep(0.01)
+    child.kill()
+    child.wait()
+    may_go.set()
+    assert landing.manifest(shop.home, "shop") == []
+    shop.api.asked.clear()
+    assert shop.landed() == wanted(7)
+    assert [query.get("after") for query in shop.api.queries] == ["4", "6"]
