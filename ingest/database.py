@@ -96,7 +96,8 @@ def has_more(source: "Source", company: "Company", landed: Sequence[Landed]) -> 
             return True
         name = reader.named(reader.settings.cursor)
         later = f"select count(*) from {reader.relation} where {name} > {mark}"
-        return bool(reader.value(later))
+        # a count of SQLite comes as text
+        return int(reader.value(later)) > 0
 
 
 def sample(source: "Source", company: "Company", folder: Path) -> Path:

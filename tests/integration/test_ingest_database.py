@@ -335,9 +335,12 @@ def test_sqlite_is_followed_by_texts_of_times(shop: Shop, lite: Callable[[str], 
     add(lite, "2", "a", 2, "2024-01-02 10:00:00")
     assert [row[0] for row in shop.run()] == ["1", "2"]
     assert shop.land() == []
+    source = shop.company.sources[0]
+    assert landing.scan(source, shop.company, shop.home) == []
     add(lite, "3", "a", 3, "2024-01-02 09:30:00")
     lite("delete from lines where o = '2'")
     lite("update lines set q = 7, changed = '2024-01-02 11:00:00' where o = '1'")
+    assert len(landing.scan(source, shop.company, shop.home)) == 1
     assert [row[:3] for row in shop.run()] == [("1", "a", 7), ("3", "a", 3)]
 
 
