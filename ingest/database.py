@@ -7,17 +7,22 @@ from the landed files alone: there is no other state to lose.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.database_engines import Column, Reader, opened
 from ingest.errors import TradewindError
+from ingest.expressions import SourceColumn
 from ingest.sql import literal, quoted
 
 if TYPE_CHECKING:
+    import duckdb
+
     from ingest.company import Company, Source
+
+Without = Callable[["duckdb.DuckDBPyConnection", str, Sequence[SourceColumn]], str]
 
 STRETCH_ROWS = 1_000_000
 """Rows landed at a time: what a killed reading loses at most."""
@@ -55,7 +60,11 @@ class Written:
 
 
 def read(
-    source: "Source", company: "Company", landed: Sequence[Landed], folder: Path
+    source: "Source",
+    company: "Company",
+    landed: Sequence[Landed],
+    folder: Path,
+    without: "Without | None" = None,
 ) -> Iterator[Written]:
     """Read what is new of a source, one stretch after the other, in one snapshot.
 
@@ -64,6 +73,7 @@ def read(
         company: Its company.
         landed: What is landed of it and live, from first to last.
         folder: Where files are written; each is to be taken before the next is asked for.
+        without: Makes of a query over all columns one without the people who are forgotten.
 
     Raises:
         SourceUnreachable: The database does not answer.
@@ -72,9 +82,9 @@ def read(
     with opened(source, company) as reader:
         columns = _columns(reader)
         if reader.settings.cursor is None and reader.settings.removes:
-            yield _whole(reader, columns, folder)
+            yield _whole(reader, columns, folder, without)
             return
-        reading = _Reading(reader, columns, tuple(landed), folder)
+        reading = _Reading(reader, columns, tuple(landed), folder, without)
         yield from reading.new_rows()
         if reader.settings.removes:
             yield from reading.without_removed()
@@ -168,9 +178,19 @@ def _write(reader: Reader, query: str, file: Path) -> None:
     reader.connection.execute(f"copy ({query}) to {literal(str(file))} (format parquet)")
 
 
-def _whole(reader: Reader, columns: Sequence[Column], folder: Path) -> Written:
+def _without(reader: Reader, columns: Sequence[Column], query: str, without: Without | None) -> str:
+    """A query over all columns as it lands."""
+    if without is None:
+        return query
+    listed = [SourceColumn(column.name, column.type) for column in columns]
+    return without(reader.connection, query, listed)
+
+
+def _whole(
+    reader: Reader, columns: Sequence[Column], folder: Path, without: Without | None
+) -> Written:
     file = folder / f"{os.getpid()}-whole.parquet"
-    _write(reader, _select(reader, columns, ""), file)
+    _write(reader, _without(reader, columns, _select(reader, columns, ""), without), file)
     return Written(f"database:{reader.source.name}/whole.parquet", file)
 
 
@@ -182,6 +202,7 @@ class _Reading:
     columns: list[Column]
     landed: tuple[Landed, ...]
     folder: Path
+    without: Without | None = None
 
     @property
     def _cursor(self) -> Column | None:
@@ -195,13 +216,17 @@ class _Reading:
         stretches = list(self._stretches(mark))
         for condition in stretches:
             file = self.folder / f"{os.getpid()}-stretch.parquet"
-            query = _select(self.reader, self.columns, condition)
+            query = self._query(condition)
             _write(self.reader, self._not_landed(query, mark) if self.landed else query, file)
             if self._has_rows(file) and (self.landed or len(stretches) > 1):
                 file = self._with_their_groups(file)
             if self._has_rows(file) or (not self.landed and not number):
                 number += 1
                 yield Written(self._path(number), file)
+
+    def _query(self, condition: str) -> str:
+        query = _select(self.reader, self.columns, condition)
+        return _without(self.reader, self.columns, query, self.without)
 
     def _path(self, number: int) -> str:
         return f"database:{self.reader.source.name}/{number:06d}.parquet"
@@ -326,7 +351,7 @@ class _Reading:
             texts = connection.execute(f"select cast({listed} as varchar) from ({keys})").fetchall()
             values = ", ".join(literal(str(row[0])) for row in texts if row[0] is not None)
             condition = f"{self.reader.named(key[0])} in ({values})" if values else ""
-        query = _select(self.reader, self.columns, condition)
+        query = self._query(condition)
         same = " and ".join(f"r.{quoted(n)} is not distinct from k.{quoted(n)}" for n in key)
         target = file.with_name(f"{os.getpid()}-groups.parquet")
         _write(

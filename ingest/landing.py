@@ -7,6 +7,9 @@ that was cut off in the middle is not counted.
 
 The manifest is a log of what was seen: which content stood at which path, since when. Everything
 else follows from it: the content that a path shows now, and which delivery another one superseded.
+
+Where people are forgotten, what is landed of a file is the file without them. The log keeps the
+sha256 of what was offered, so that it is known again and never landed as it is.
 """
 
 import glob
@@ -16,7 +19,7 @@ import os
 import shutil
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -31,8 +34,10 @@ from ingest.package import package_file
 if TYPE_CHECKING:
     from ingest.database import Landed
     from ingest.observations import Written
+    from ingest.redaction import Redactor
 
 MANIFEST = "manifest.jsonl"
+FORGOTTEN = "forgotten.json"
 PARTIAL = ".partial"
 _CHUNK = 4 << 20
 _BATCH_FILES = 256
@@ -92,7 +97,13 @@ class PendingFile:
 
 @dataclass(frozen=True)
 class _Seen:
-    """One line of the manifest: a content that came to stand at a path."""
+    """One line of the manifest: a content that came to stand at a path.
+
+    Attributes:
+        offered: Size at the source, where that is not what was landed.
+        redacted: How many rows lack the people who are forgotten, or are gone with them.
+        formerly: sha256 of what this file was before; the first is that of what was offered.
+    """
 
     path: str
     sha256: str
@@ -101,6 +112,14 @@ class _Seen:
     fetched_at: str
     landed_path: str
     mark: str = ""
+    offered: int | None = None
+    redacted: int = 0
+    formerly: list[str] = field(default_factory=list)
+
+    @property
+    def shown_bytes(self) -> int:
+        """Size at the source."""
+        return self.bytes if self.offered is None else self.offered
 
 
 def scan(source: Source, company: Company, home: Home) -> list[PendingFile]:
@@ -116,7 +135,11 @@ def scan(source: Source, company: Company, home: Home) -> list[PendingFile]:
     if source.kind == "rest":
         return _scan_rest(source, home)
     known = {
-        seen.path: (seen.bytes, seen.modified_ns, seen.mark)
+        seen.path: (
+            seen.bytes if seen.offered is None else seen.offered,
+            seen.modified_ns,
+            seen.mark,
+        )
         for seen in _events(home.landing / source.name)
     }
     return [
@@ -153,9 +176,10 @@ def land(
     files = scan(source, company, home)
     total = sum(file.bytes for file in files)
     refused: list[DeliveryRefused] = []
+    guard = _guard(source, company, home)
     done = 0
     for batch in _batches(files):
-        refused += _land_batch(source, folder, batch)
+        refused += _land_batch(source, folder, batch, guard)
         done += sum(file.bytes for file in batch)
         if progress is not None:
             progress(done, total, "bytes")
@@ -196,8 +220,10 @@ def _land_database(source: Source, company: Company, home: Home, progress: Progr
 
     folder = home.landing / source.name
     (folder / PARTIAL).mkdir(parents=True, exist_ok=True)
+    guard = _guard(source, company, home)
+    without = guard.query if guard is not None else None
     done = 0
-    for written in database.read(source, company, _live(source, home), folder / PARTIAL):
+    for written in database.read(source, company, _live(source, home), folder / PARTIAL, without):
         file = _local_file(written.path, str(written.file))
         refused = _land_batch(source, folder, [file])
         written.file.unlink()
@@ -480,6 +506,171 @@ def delivery_id(source_name: str, sha256: str) -> str:
     return f"{source_name}-{sha256[:12]}"
 
 
+# ---------------------------------------------------------------- people who are forgotten
+
+
+@dataclass(frozen=True)
+class Redacted:
+    """A landed file, and what is to stand in its place.
+
+    Attributes:
+        path: Where it stands at its source.
+        before: Its sha256 so far.
+        after: That of the file without the people; empty where nothing of it stays.
+        landed_before, landed_path: Relative to the landing folder.
+        own: How many rows of theirs there are.
+        rows: How many rows lack the people, or are gone with them.
+        bytes: Size of the new file.
+        names: The texts that stood for them.
+    """
+
+    path: str
+    before: str
+    after: str
+    landed_before: str
+    landed_path: str
+    own: int
+    rows: int
+    bytes: int
+    names: frozenset[str]
+
+
+def redact(
+    source_name: str,
+    home: Home,
+    guard: "Redactor",
+    only: Iterable[str] | None = None,
+    is_dry: bool = False,
+) -> list[Redacted]:
+    """Write what a source has landed anew without people, beside it; `replace_landed` swaps it in.
+
+    Args:
+        source_name: The source.
+        home: Where it was landed.
+        guard: What takes the people out.
+        only: sha256 of the contents to look at; None for all.
+        is_dry: Only find out which rows it would be.
+    """
+    folder = home.landing / source_name
+    _clear_partial(folder)
+    landed = {event.sha256: event for event in _events(folder)}
+    found = []
+    for sha in landed if only is None else only:
+        event = landed[sha]
+        file = home.landing / event.landed_path
+        if not file.exists():
+            continue
+        (folder / PARTIAL).mkdir(parents=True, exist_ok=True)
+        partial = folder / PARTIAL / f"{os.getpid()}-redacted"
+        counts = guard.redact(event.path, file, None if is_dry else partial)
+        if not counts.any:
+            continue
+        after, size = sha, event.bytes
+        if not is_dry:
+            after, size = _hash(partial), partial.stat().st_size
+        name = event.landed_path.replace(sha, after)
+        if not is_dry:
+            _make_durable([(partial, home.landing / name)])
+        found.append(
+            Redacted(event.path, sha, after, event.landed_path, name, counts.own, counts.rows,
+                     size, frozenset(counts.names))
+        )  # fmt: skip
+    return found
+
+
+def unread(source_name: str, home: Home, holds: Callable[[Path], bool]) -> list[Redacted]:
+    """What was landed of a source that no company file names any more and `holds` is true of.
+
+    No mapping tells its rows apart, and nobody reads them: `replace_landed` removes such a file.
+    """
+    landed = {event.sha256: event for event in _events(home.landing / source_name)}
+    return [
+        Redacted(e.path, sha, "", e.landed_path, "", 1, 1, 0, frozenset())
+        for sha, e in landed.items()
+        if (home.landing / e.landed_path).exists() and holds(home.landing / e.landed_path)
+    ]
+
+
+def replace_landed(source_name: str, home: Home, redacted: Iterable[Redacted]) -> None:
+    """Let the log name the redacted files, then remove those that they take the place of.
+
+    What no line names any more is removed as well, so that this can be done again after a kill.
+    """
+    folder = home.landing / source_name
+    by_sha = {each.before: each for each in redacted}
+    gone = {each.before for each in by_sha.values() if not each.after}
+    events = [
+        _now_redacted(event, by_sha.get(event.sha256))
+        for event in _events(folder)
+        if event.sha256 not in gone
+    ]
+    if by_sha:
+        partial = folder / f".{MANIFEST}.{os.getpid()}"
+        lines = (json.dumps(asdict(event), ensure_ascii=False) + "\n" for event in events)
+        partial.write_text("".join(lines), encoding="utf-8")
+        _make_durable([(partial, folder / MANIFEST)])
+        _sync_folder(folder)
+        _replace_in_state(source_name, home, events, {each.after for each in by_sha.values()})
+    named = {event.landed_path for event in events}
+    for file in folder.glob("[0-9]*-[0-9]*-[0-9]*/*"):
+        if str(file.relative_to(home.landing)) not in named:
+            file.unlink()
+
+
+def _replace_in_state(
+    source_name: str, home: Home, events: Sequence[_Seen], redacted: set[str]
+) -> None:
+    """Where the state itself is the source, it shows what was landed of it."""
+    for event in events:
+        file = matches.folder(home, source_name) / event.path.removeprefix(f"{source_name}:")
+        if event.sha256 in redacted and file.exists():
+            partial = file.with_suffix(".partial")
+            partial.write_bytes((home.landing / event.landed_path).read_bytes())
+            _make_durable([(partial, file)])
+
+
+def _now_redacted(event: _Seen, redacted: Redacted | None) -> _Seen:
+    if redacted is None:
+        return event
+    return replace(
+        event,
+        sha256=redacted.after,
+        bytes=redacted.bytes,
+        landed_path=redacted.landed_path,
+        offered=event.shown_bytes,
+        redacted=event.redacted + redacted.rows,
+        formerly=[*event.formerly, event.sha256],
+    )
+
+
+def keep_out_forgotten(
+    source: Source, company: Company, home: Home, deliveries: Iterable[Delivery]
+) -> bool:
+    """Take the forgotten out of deliveries that were landed before today's mapping knew them.
+
+    Returns:
+        Whether one of them stood in any; the deliveries then have other names.
+    """
+    guard = _guard(source, company, home)
+    if guard is None:
+        return False
+    live = [delivery.sha256 for delivery in deliveries if not delivery.superseded_by]
+    found = redact(source.name, home, guard, live)
+    if found:
+        replace_landed(source.name, home, found)
+    return bool(found)
+
+
+def former_deliveries(home: Home, source_name: str) -> dict[str, Delivery]:
+    """The deliveries of a source that were redacted, by the ids that they had before."""
+    now = {delivery.sha256: delivery for delivery in manifest(home, source_name)}
+    return {
+        delivery_id(source_name, sha): now[event.sha256]
+        for event in _events(home.landing / source_name)
+        for sha in event.formerly
+    }
+
+
 # ---------------------------------------------------------------- copying
 
 
@@ -496,13 +687,13 @@ def _batches(files: Sequence[PendingFile]) -> Iterator[list[PendingFile]]:
 
 
 def _land_batch(
-    source: Source, folder: Path, batch: Sequence[PendingFile]
+    source: Source, folder: Path, batch: Sequence[PendingFile], guard: "Redactor | None" = None
 ) -> list[DeliveryRefused]:
     """Copy, make safe, then record. Nothing is recorded before its bytes are on disk."""
     day = datetime.now(UTC).strftime("%Y-%m-%d")
     (folder / PARTIAL).mkdir(parents=True, exist_ok=True)
     (folder / day).mkdir(exist_ok=True)
-    landed = {event.sha256: event.landed_path for event in _events(folder)}
+    known = {sha: event for event in _events(folder) for sha in [event.sha256, *event.formerly]}
     events: list[_Seen] = []
     refused: list[DeliveryRefused] = []
     to_sync: list[tuple[Path, Path]] = []
@@ -514,20 +705,66 @@ def _land_batch(
             partial.unlink(missing_ok=True)
             refused.append(error)
             continue
-        name = landed.get(sha)
-        if name is None or not (folder.parent / name).exists():
-            name = f"{source.name}/{day}/{sha}{ending(file.path)}"
-            to_sync.append((partial, folder.parent / name))
-            landed[sha] = name
-        else:
-            partial.unlink()
         now = datetime.now(UTC).isoformat()
-        events.append(_Seen(file.path, sha, size, file.modified_ns, now, name, file.mark))
+        event = _Seen(file.path, sha, size, file.modified_ns, now, "", file.mark)
+        before = known.get(sha)
+        if before is not None and (folder.parent / before.landed_path).exists():
+            partial.unlink()
+            event = _as_landed(event, before)
+        else:
+            event = _redacted(event, partial, guard)
+            event = replace(
+                event, landed_path=f"{source.name}/{day}/{event.sha256}{ending(file.path)}"
+            )
+            to_sync.append((partial, folder.parent / event.landed_path))
+            known |= dict.fromkeys([event.sha256, *event.formerly], event)
+        events.append(event)
     _make_durable(to_sync)
     _sync_folder(folder / day)
     if events:
         _append(folder, events)
     return refused
+
+
+def _as_landed(event: _Seen, before: _Seen) -> _Seen:
+    """A content that was landed before, perhaps without people."""
+    return replace(
+        event,
+        sha256=before.sha256,
+        bytes=before.bytes,
+        landed_path=before.landed_path,
+        offered=None if before.sha256 == event.sha256 else event.bytes,
+        redacted=before.redacted,
+        formerly=before.formerly,
+    )
+
+
+def _redacted(event: _Seen, partial: Path, guard: "Redactor | None") -> _Seen:
+    """The content without people who are forgotten, if one is in it; `partial` then holds that."""
+    if guard is None:
+        return event
+    without = partial.with_name(f"{partial.name}-without")
+    counts = guard.redact(event.path, partial, without)
+    if not counts.any:
+        return event
+    os.replace(without, partial)
+    return replace(
+        event,
+        sha256=_hash(partial),
+        bytes=partial.stat().st_size,
+        offered=event.bytes,
+        redacted=counts.rows,
+        formerly=[event.sha256],
+    )
+
+
+def _guard(source: Source, company: Company, home: Home) -> "Redactor | None":
+    """What keeps the forgotten out; loads nothing where nobody is forgotten."""
+    if not (home.root / FORGOTTEN).exists():
+        return None
+    from ingest.redaction import guard
+
+    return guard(source, company, home)
 
 
 def _make_durable(files: Sequence[tuple[Path, Path]]) -> None:

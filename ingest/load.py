@@ -18,6 +18,7 @@ from ingest import (
     drift,
     functions,
     insert,
+    landing,
     pending_months,
     profile,
     raw_tables,
@@ -266,6 +267,8 @@ def load_source(
         CompanyFileError: An expression of the source cannot be used.
     """
     waiting, withdrawn = _pending_of(connection, source, company, home)
+    if landing.keep_out_forgotten(source, company, home, waiting):
+        waiting, withdrawn = _pending_of(connection, source, company, home)
     if not waiting:
         return LoadResult(source.name, [], refused=withdrawn, warnings=_left_out(withdrawn))
     functions.register(connection)
@@ -427,6 +430,10 @@ class _Loader:
             for d in waiting
             if d.delivery_id in loaded
             and not (d.superseded_by and loaded[d.delivery_id][0] == self.source.mapping_sha256)
+        ]
+        # what was landed with people who are forgotten since
+        stale += [
+            id for id in landing.former_deliveries(self.home, self.source.name) if id in loaded
         ]
         pending_months.snapshot(self.connection, entity)
         remove_deliveries(self.connection, entity, stale)

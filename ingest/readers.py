@@ -133,6 +133,30 @@ def work_folder(home: Home) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def open_delivery(
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    delivery: Delivery,
+    file: Path,
+    folder: Path,
+) -> Iterator[tuple[Path, Part]]:
+    """The parts of one delivery, each with its file as it came out of the archive.
+
+    Args:
+        connection: Where JSON is read into temporary tables.
+        source: The source.
+        delivery: The delivery.
+        file: What was received of it, with an ending that says how to read it.
+        folder: A folder for unpacked files.
+
+    Raises:
+        DeliveryRefused: A file is not what its name or the company file says.
+    """
+    where = f"source {source.name}: {delivery.path}"
+    for path, name in _unpack(source, delivery, file, folder, where):
+        yield path, _open(connection, source, delivery, path, name, folder)
+
+
 def open_parts(
     connection: duckdb.DuckDBPyConnection,
     source: Source,
@@ -158,8 +182,8 @@ def open_parts(
         where = f"source {source.name}: {delivery.path}"
         if not landed.exists():
             raise _lost(delivery, landed, where)
-        for path, name in _unpack(source, delivery, landed, folder, where):
-            parts.append(_open(connection, source, delivery, path, name, folder))
+        found = open_delivery(connection, source, delivery, landed, folder)
+        parts += [part for _, part in found]
     return parts
 
 
@@ -615,9 +639,7 @@ def _group(source: Source, parts: tuple[Part, ...]) -> Group:
     if kind == "csv":
         return _csv_group(source, parts)
     if kind in ("json", "jsonl"):
-        return Group(
-            parts, " union all ".join(_json_sql(source, p, i) for i, p in enumerate(parts))
-        )
+        return Group(parts, " union all ".join(json_sql(source, p, i) for i, p in enumerate(parts)))
     if kind == "parquet":
         files = ", ".join(literal(str(part.path)) for part in parts)
         # what came as JSON or CSV and was stored as Parquet has texts that stand for no value
@@ -670,7 +692,8 @@ def _csv_sql(source: Source, parts: Sequence[Part], on_error: str) -> str:
     )
 
 
-def _json_sql(source: Source, part: Part, number: int) -> str:
+def json_sql(source: Source, part: Part, number: int | str) -> str:
+    """A query of the columns of a JSON part; `number`, which may be SQL, stands as its `PART`."""
     names = []
     for column in part.columns:
         pointer = "/" + column.name.replace("~", "~0").replace("/", "~1")

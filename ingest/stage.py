@@ -181,6 +181,21 @@ def create_stage(
     return stage
 
 
+def mapped_sql(
+    connection: duckdb.DuckDBPyConnection, source: Source, group: Group, mapping: BoundMapping
+) -> str:
+    """A query of what a mapping makes of a group's rows, whatever its rules say of them.
+
+    Its columns are `PART`, the canonical ones, and the source's own by `source_alias`.
+    """
+    names = tuple(mapped.name for mapped in mapping.columns)
+    marks = Marks.of(source, group.format)
+    if mapping.lookups:
+        _create_country_lookup(connection)
+    query = _Query(group, ENTITIES[source.entity], mapping, marks, {}, names, ())
+    return f"with {query.layers()} select * from canonical"
+
+
 def _create_country_lookup(connection: duckdb.DuckDBPyConnection) -> None:
     """The keys of country names as an enumeration, and the code of each.
 
@@ -289,7 +304,6 @@ class _Query:
     def sql(self, keep_raw: bool, fingerprint: bool) -> str:
         """The query. Its layers read, type, map, cast and judge; each value is computed once."""
         amount, _ = AMOUNTS.get(self.entity.name, ("", ""))
-        canonical = ", ".join(self._canonical())
         amount_sql = f", {amount} as _amount" if amount else ""
         listed = [quoted(name) for name in self.staged]
         listed += [PART, "_amount"] if amount else [PART]
@@ -299,24 +313,7 @@ class _Query:
         raw = self._lazily(keep_raw, f"cast({self._raw()} as json)")
         mapped = self._lazily(keep_raw, f"cast({self._mapped()} as json)")
         return f"""
-            with source_rows as (
-                select {", ".join([*self._source_columns(), PART])} from ({self.group.sql})
-            ),
-            typed as (
-                select *{self._more(self._variants())} from source_rows
-            ),
-            named as (
-                select *{self._more(self._codes())} from typed
-            ),
-            tried as (
-                select *{self._more(self._tried())} from named
-            ),
-            mapped as (
-                select *{self._more(self._results())} from tried
-            ),
-            canonical as (
-                select *, {canonical} from mapped
-            ),
+            with {self.layers()},
             amounts as (
                 select *{amount_sql} from canonical
             ),
@@ -333,6 +330,29 @@ class _Query:
                 {raw} as _raw,
                 {mapped} as _mapped
             from judged
+        """
+
+    def layers(self) -> str:
+        """The layers that read, type, map and cast, the last of them `canonical`."""
+        return f"""
+            source_rows as (
+                select {", ".join([*self._source_columns(), PART])} from ({self.group.sql})
+            ),
+            typed as (
+                select *{self._more(self._variants())} from source_rows
+            ),
+            named as (
+                select *{self._more(self._codes())} from typed
+            ),
+            tried as (
+                select *{self._more(self._tried())} from named
+            ),
+            mapped as (
+                select *{self._more(self._results())} from tried
+            ),
+            canonical as (
+                select *{self._more(list(self._canonical()))} from mapped
+            )
         """
 
     @staticmethod

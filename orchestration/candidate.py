@@ -187,20 +187,20 @@ def quoted(path: Path) -> str:
 
 def _fill(candidate: Candidate, base: str | None) -> None:
     if base is None:
-        _create(candidate.database, None)
+        write_database(candidate.database)
         return
     source = database_of(candidate.home, base)
     share, free = free_share(source)
     if share > _COMPACT_ABOVE_FREE and free > _COMPACT_ABOVE_BYTES:
         require_space(candidate.folder, source.stat().st_size - free)
-        _create(candidate.database, source)
+        write_database(candidate.database, source)
     else:
         clone(source, candidate.database)
         # published versions are read-only files; the copy is for writing
         candidate.database.chmod(0o644)
 
 
-def _create(database: Path, source: Path | None) -> None:
+def write_database(database: Path, source: Path | None = None) -> None:
     """Make a database file, empty or as a compact copy of ``source``, whole or not at all."""
     partial = database.with_name(database.name + ".partial")
     remove(partial)

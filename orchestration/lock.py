@@ -21,7 +21,7 @@ from ingest.home import Home
 
 @dataclass(frozen=True)
 class Owner:
-    """Who holds the lock: process id, UTC time it began, and its command line."""
+    """Who holds the lock: process id, UTC time it began, and the program with its verb."""
 
     pid: int
     started_at: str
@@ -127,7 +127,8 @@ def _release(lock: _ProcessLock) -> None:
 
 def _write_owner(handle: int) -> None:
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    text = json.dumps(asdict(Owner(os.getpid(), now, " ".join(sys.argv))))
+    # the verb alone: what follows may be the name of a person
+    text = json.dumps(asdict(Owner(os.getpid(), now, " ".join(sys.argv[:2]))))
     os.ftruncate(handle, 0)
     os.pwrite(handle, text.encode(), 0)
 

@@ -19,7 +19,8 @@ HEAD = """\
 # Tables
 What readers find in `warehouse.duckdb`, generated from the models' YAML by `make docs`. The first
 sentence of each description is the table's grain. The canonical raw tables are in
-[entities.md](entities.md), the formulas in [metrics.md](metrics.md).
+[entities.md](entities.md), the formulas in [metrics.md](metrics.md). *Personal* marks what says
+something about a person: `tradewind forget` empties or removes it.
 """
 
 
@@ -43,8 +44,14 @@ def _section(model: dict[str, Any]) -> str:
     lines.append("| --- | --- | --- |")
     for column in model["columns"]:
         kind = column.get("data_type", "")
-        lines.append(f"| `{column['name']}` | {kind} | {_one_line(column['description'])} |")
+        meaning = _one_line(column["description"]) + _personal(column)
+        lines.append(f"| `{column['name']}` | {kind} | {meaning} |")
     return "\n".join(lines) + "\n"
+
+
+def _personal(column: dict[str, Any]) -> str:
+    tags = column.get("config", {}).get("tags", [])
+    return " *Personal.*" if "personal" in tags else ""
 
 
 def _one_line(text: str) -> str:

@@ -142,7 +142,7 @@ def repair(home: Home) -> None:
             marker.unlink()
         else:
             _remove(home, marker.stem)
-    for leftover in (*home.versions.glob("*.partial"), *home.root.glob(".*.partial")):
+    for leftover in (*home.versions.glob("*.partial*"), *home.root.glob(".*.partial")):
         remove(leftover)
     _remove_orphans(home)
     if current is not None and _parquet_current(home) != current:

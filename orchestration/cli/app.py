@@ -101,9 +101,18 @@ def main() -> None:
 
 
 def _register() -> None:
-    from orchestration.cli import asking, matches, parsing, quarantine, reading, running, sources
+    from orchestration.cli import (
+        asking,
+        forgetting,
+        matches,
+        parsing,
+        quarantine,
+        reading,
+        running,
+        sources,
+    )
 
-    for module in (running, reading, asking, quarantine, sources, matches, parsing):
+    for module in (running, reading, asking, quarantine, sources, matches, parsing, forgetting):
         for command in module.COMMANDS:
             main.add_command(command)
 

@@ -30,6 +30,9 @@ create table if not exists audit.runs (
     deliveries bigint, rows_delivered bigint, rows_loaded bigint, rows_quarantined bigint,
     checks bigint, failed_checks bigint
 );
+create table if not exists audit.erasures (
+    erased_at timestamp, rows_removed bigint, rows_changed bigint, files_redacted bigint
+);
 create table if not exists audit.column_docs (
     schema_name varchar, table_name varchar, column_name varchar, description varchar, unit varchar
 );

@@ -20,7 +20,7 @@ from orchestration.cli.place import Place
 from tests.unit.orchestration.conftest import Publish
 
 VERBS = {"ask", 
-    "run", "plan", "sql", "explain", "versions", "rollback", "diff",
+    "run", "plan", "sql", "explain", "versions", "rollback", "diff", "forget",
     "quarantine", "matches", "sources", "doctor", "reparse", "ui", "report",
     "parse-page", "parse-price",
 }  # fmt: skip
