@@ -6,6 +6,7 @@ of their own. What landed before as it is now is left out.
 
 import os
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path as File
 from types import TracebackType
@@ -45,6 +46,9 @@ class Rows:
         self._settings = settings
         self._folder = folder
         self._parts: list[File] = []
+        # one thread beside: the connection is never used by two at once
+        self._beside = ThreadPoolExecutor(1)
+        self._writing: list[Future[None]] = []
         self._waiting: list[PageFile] = []
         self._waiting_bytes = 0
         self._columns: dict[str, str] = {}
@@ -64,11 +68,14 @@ class Rows:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._beside.shutdown(cancel_futures=True)
         self._connection.close()
         self.forget()
 
     def forget(self) -> None:
         """Let go of all pages: the capture is begun anew."""
+        wait(self._writing)
+        self._writing = []
         for part in self._parts:
             part.unlink(missing_ok=True)
         self._parts, self._waiting, self._waiting_bytes = [], [], 0
@@ -82,7 +89,7 @@ class Rows:
             self._waiting.append(page)
             self._waiting_bytes += page.bytes
         if self._waiting_bytes >= BATCH_BYTES:
-            self._write_part()
+            self._begin_part()
 
     def _name(self, columns: Iterable[str]) -> None:
         """Give each key a column: names that differ in case only are told apart by a number."""
@@ -96,13 +103,23 @@ class Rows:
             taken.add(name.lower())
             self._columns[key] = name
 
-    def _write_part(self) -> None:
-        if not self._waiting:
-            return
-        pages, self._waiting, self._waiting_bytes = self._waiting, [], 0
-        part = self._new_file("part")
+    def _begin_part(self) -> None:
+        """Have the pages that wait written to a file while others come."""
+        if self._waiting:
+            pages, self._waiting, self._waiting_bytes = self._waiting, [], 0
+            self._parts.append(self._new_file("part"))
+            query = self._query(pages)
+            self._writing.append(self._beside.submit(self._write_part, query, self._parts[-1]))
+
+    def _finish_parts(self) -> None:
+        self._begin_part()
+        writing, self._writing = self._writing, []
+        for each in writing:
+            each.result()
+
+    def _write_part(self, query: str, part: File) -> None:
         try:
-            self._copy(self._query(pages), part, "compression uncompressed")
+            self._copy(query, part, "compression uncompressed")
         except duckdb.Error as error:
             raise DeliveryRefused(
                 f"the pages cannot be read as {self._settings.format}: "
@@ -112,7 +129,6 @@ class Rows:
                 "set `format:`, `delimiter:` and `encoding:` of the source to what the server "
                 "sends",
             ) from None
-        self._parts.append(part)
 
     def _new_file(self, what: str) -> File:
         self._number += 1
@@ -220,7 +236,7 @@ class Rows:
 
     def count(self, since: int) -> int:
         """Rows on the pages from a number on."""
-        self._write_part()
+        self._finish_parts()
         if not self._parts:
             return 0
         return int(self._connection.execute(f"select count(*) {self._all(since)}").fetchall()[0][0])
