@@ -26,6 +26,8 @@ MODELS = ("bg_nbd", "mbg_nbd", "pareto_nbd")
 # what makes old fits and scores incomparable with new ones is a new version
 VERSION = "1"
 FEWEST_REPEATERS = 10
+# without the number, so that kept and new fits say the same
+TOO_FEW = f"too few repeaters: fewer than {FEWEST_REPEATERS} customers bought again"
 WIDE_DRIFT = 1.959963984540054
 _LEVEL_DIMENSIONS = {
     "market": "market",
@@ -320,7 +322,7 @@ def _fit_rows(chosen: _Chosen, cohort: str, group: _Group, at: datetime) -> list
     if chosen.spend is not None:
         rows += _parameter_rows(chosen.spend, cohort, group, at, chosen.spend.is_identified)
     if not chosen.fits:
-        reason = _too_few(group)
+        reason = TOO_FEW
         names = {"bg_nbd": "r alpha a b", "mbg_nbd": "r alpha a b", "pareto_nbd": "r alpha s beta",
                  "gamma_gamma": "p q gamma"}  # fmt: skip
         rows += [
@@ -329,13 +331,6 @@ def _fit_rows(chosen: _Chosen, cohort: str, group: _Group, at: datetime) -> list
             for model, parameters in names.items() for name in parameters.split()
         ]  # fmt: skip
     return rows
-
-
-def _too_few(group: _Group) -> str:
-    return (
-        f"too few repeaters: {group.repeaters} customers bought again, at least "
-        f"{FEWEST_REPEATERS} are needed"
-    )
 
 
 def _parameter_rows(
@@ -415,7 +410,7 @@ def _state(chosen: _Chosen, cohort: str, group: _Group, text: str) -> tuple[Any,
         chosen.why,
         None if spend is None else _fit_id("gamma_gamma", cohort, group),
         spend is not None and spend.is_identified,
-        _too_few(group) if spend is None else spend.reason,
+        TOO_FEW if spend is None else spend.reason,
         None if spend is None else spend.warning,
         *gamma_gamma,
         group.until,
@@ -427,7 +422,7 @@ def _state(chosen: _Chosen, cohort: str, group: _Group, text: str) -> tuple[Any,
 
 def _why_none(chosen: _Chosen, group: _Group) -> str:
     if not chosen.fits:
-        return f"not identified: {_too_few(group)}"
+        return f"not identified: {TOO_FEW}"
     told = "; ".join(f"{one.model}: {one.reason}" for one in chosen.fits if not one.is_identified)
     return f"not identified: {told}"
 
