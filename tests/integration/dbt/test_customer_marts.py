@@ -186,6 +186,19 @@ def test_what_is_ordered_together(small: SmallCompany) -> None:
     ]  # fmt: skip
 
 
+def test_large_customers_do_not_stop_the_build(small: SmallCompany) -> None:
+    """One brings ten thousand million, another a cent: half as much each, 1.96 such halves around
+    it, and nearly all of it is the largest's."""
+    small.has("sales", sale(1, "2024-01-02", "A", "L1", 9_999_999_999),
+              sale(2, "2024-01-31", "B", "L1", 0.01))  # fmt: skip
+    connection = small.build()
+    (found,) = rows(connection, "mart_cohort__month", "revenue_per_customer_home, "
+                    "revenue_per_customer_high_home / revenue_per_customer_home - 1")  # fmt: skip
+    assert found == (pytest.approx(5e9), pytest.approx(1.959964))
+    (gini,) = rows(connection, "mart_customer_concentration__market_month", "gini")[0]
+    assert gini == pytest.approx(0.5)
+
+
 def test_an_incomplete_month_and_empty_sales_are_told(small: SmallCompany) -> None:
     """Two markets: the French customer is abroad, and bought in Britain too; that is one customer
     of France. The data ends before the month does."""

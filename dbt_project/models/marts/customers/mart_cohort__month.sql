@@ -46,8 +46,10 @@ observed as (
         cast(sum(customer_months.is_retained) as bigint) as customers_retained,
         sum(customer_months.revenue_home) as revenue_home,
         -- for the spread of the revenue among customers: a customer without any adds nothing
-        cast(sum(customer_months.revenue_home * customer_months.revenue_home) as double)
-            as squared_revenue
+        cast(sum(cast(
+            cast(customer_months.revenue_home as double)
+            * cast(customer_months.revenue_home as double) as decimal(38, 4)
+        )) as double) as squared_revenue
     from customer_months
     inner join customers
         on customer_months.customer_id = customers.customer_id
