@@ -24,6 +24,9 @@ _FORMATS = ("iso", *_NUMBERS)
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
 
 
+_Rule = tuple[bool, str, str, str]
+
+
 def _wrong(found: str, expected: str, next_step: str) -> PydanticCustomError:
     context = {"found": found, "expected": expected, "next_step": next_step}
     return PydanticCustomError("company_file", "{found}", context)
@@ -333,85 +336,79 @@ class RestSettings(_Model):
         return self
 
     def _disagreements(self) -> list[tuple[str, str, str]]:
-        paged = self.pagination.kind in ("page", "offset")
-        asks_with_cursor = any(CURSOR in text for text in texts(self._asked))
         record = Path.of(self.records)
-        rules = (
-            (
-                len(record.levels) < 2 and self.format == "json",
-                (
-                    f"records {self.records}, without a list",
-                    "[] where the list is",
-                    f"write `{self.records}[]`",
-                ),
-            ),
-            (
-                len(record.levels) > 2 and not self.key,
-                (
-                    "records in lists of other records, without key",
-                    "the column that names the outer one: they land together",
-                    "add `key: order_id`, and `fields: {order_id: ...}`",
-                ),
-            ),
-            *((True, told) for told in self._wrong_fields(record)),
+        rules = [*self._of_requests(), *self._of_cursor(), *self._of_records(record)]
+        broken = [(found, expected, step) for holds, found, expected, step in rules if holds]
+        return [*broken, *self._wrong_fields(record)]
+
+    def _of_requests(self) -> list[_Rule]:
+        kind = self.pagination.kind
+        return [
             (
                 bool(self.body and self.graphql),
-                ("both body and graphql", "one of them", "leave one out"),
+                "both body and graphql", "one of them", "leave one out",
             ),
             (
                 self.body is not None and self.method == "GET",
-                ("a body with method GET", "method POST", "leave one out"),
+                "a body with method GET", "method POST", "leave one out",
             ),
             (
-                paged and not self.key,
-                (
-                    f"pagination {self.pagination.kind} without key",
-                    "the columns that name a record: rows move between pages while they are read",
-                    "add `key: id`",
-                ),
+                kind in ("page", "offset") and not self.key,
+                f"pagination {kind} without key",
+                "the columns that name a record: rows move between pages while they are read",
+                "add `key: id`",
             ),
+        ]  # fmt: skip
+
+    def _of_cursor(self) -> list[_Rule]:
+        asks_with_cursor = any(CURSOR in text for text in texts(self._asked))
+        return [
             (
                 bool(self.cursor) and not asks_with_cursor,
-                (
-                    f"cursor {self.cursor}, which no request asks for",
-                    f"{CURSOR} in a value of params, body or variables",
-                    f'add for instance `params: {{updated_since: "{CURSOR}"}}`',
-                ),
+                f"cursor {self.cursor}, which no request asks for",
+                f"{CURSOR} in a value of params, body or variables",
+                f'add for instance `params: {{updated_since: "{CURSOR}"}}`',
             ),
             (
                 asks_with_cursor and not self.cursor,
-                (f"{CURSOR} without cursor", "the column it is taken from", "add `cursor:`"),
+                f"{CURSOR} without cursor", "the column it is taken from", "add `cursor:`",
             ),
             (
                 bool(self.cursor) and self.deletes == "remove",
-                (
-                    "deletes: remove with a cursor",
-                    "deletes: remove of a source that is read whole each time",
-                    "leave `cursor` out, or `deletes`",
-                ),
+                "deletes: remove with a cursor",
+                "deletes: remove of a source that is read whole each time",
+                "leave `cursor` out, or `deletes`",
             ),
             (
                 self.cursor_format == "number" and bool(_SPAN.fullmatch(self.look_back)),
-                (
-                    f"look_back {self.look_back} of a cursor of numbers",
-                    "a number",
-                    "write for instance `look_back: 100`",
-                ),
+                f"look_back {self.look_back} of a cursor of numbers",
+                "a number", "write for instance `look_back: 100`",
             ),
             (
                 self.look_back_seconds is None and self.cursor_format not in _NUMBERS,
-                (
-                    f"look_back {self.look_back} of a cursor of times",
-                    "a number and its unit",
-                    "write for instance `look_back: 1 hour`",
-                ),
+                f"look_back {self.look_back} of a cursor of times",
+                "a number and its unit", "write for instance `look_back: 1 hour`",
+            ),
+        ]  # fmt: skip
+
+    def _of_records(self, record: Path) -> list[_Rule]:
+        return [
+            (
+                len(record.levels) < 2 and self.format == "json",
+                f"records {self.records}, without a list",
+                "[] where the list is", f"write `{self.records}[]`",
+            ),
+            (
+                len(record.levels) > 2 and not self.key,
+                "records in lists of other records, without key",
+                "the column that names the outer one: they land together",
+                "add `key: order_id`, and `fields: {order_id: ...}`",
             ),
             (
                 self.format == "csv" and bool(self.fields),
-                ("fields of a CSV", "columns by the names of its header", "remove `fields`"),
+                "fields of a CSV", "columns by the names of its header", "remove `fields`",
             ),
-        )
-        return [told for holds, told in rules if holds]
+        ]  # fmt: skip
 
     def _wrong_fields(self, record: Path) -> list[tuple[str, str, str]]:
         """Fields that lead another way than the records, and keys that name no outer record."""
