@@ -311,11 +311,17 @@ def _land_rest(source: Source, company: Company, home: Home, progress: Progress 
     (folder / PARTIAL).mkdir(parents=True, exist_ok=True)
     told = None if progress is None else lambda done, total: progress(done, total, "records")
     landed, named = _live_files(source, home)
+    guard = _guard(source, company, home)
     for written in rest.read(source, home.landing, landed, named, folder / PARTIAL, told):
-        refused = _land_batch(source, folder, [_local_file(written.path, str(written.file))])
+        file = _local_file(written.path, str(written.file))
+        refused = _land_batch(source, folder, [file], guard)
         written.file.unlink()
         if refused:
             raise refused[0]
+    if guard is not None:
+        # pages as received show whom the rows no longer show
+        for page in unnamed(source.name, home):
+            page.unlink()
 
 
 def _scan_rest(source: Source, home: Home) -> list[PendingFile]:
@@ -591,10 +597,24 @@ def unread(source_name: str, home: Home, holds: Callable[[Path], bool]) -> list[
     ]
 
 
-def replace_landed(source_name: str, home: Home, redacted: Iterable[Redacted]) -> None:
+def unnamed(source_name: str, home: Home) -> list[Path]:
+    """Landed files that no line of the log names: pages as received, and what a kill left."""
+    folder = home.landing / source_name
+    named = {event.landed_path for event in _events(folder)}
+    found = sorted(folder.glob("[0-9]*-[0-9]*-[0-9]*/*"))
+    return [file for file in found if str(file.relative_to(home.landing)) not in named]
+
+
+def replace_landed(
+    source_name: str,
+    home: Home,
+    redacted: Iterable[Redacted],
+    holds: Callable[[Path], bool] = lambda file: False,
+) -> None:
     """Let the log name the redacted files, then remove those that they take the place of.
 
-    What no line names any more is removed as well, so that this can be done again after a kill.
+    Of files that no line names those are removed that were redacted before, so that this can be
+    done again after a kill, and those of which `holds` is true.
     """
     folder = home.landing / source_name
     by_sha = {each.before: each for each in redacted}
@@ -611,9 +631,9 @@ def replace_landed(source_name: str, home: Home, redacted: Iterable[Redacted]) -
         _make_durable([(partial, folder / MANIFEST)])
         _sync_folder(folder)
         _replace_in_state(source_name, home, events, {each.after for each in by_sha.values()})
-    named = {event.landed_path for event in events}
-    for file in folder.glob("[0-9]*-[0-9]*-[0-9]*/*"):
-        if str(file.relative_to(home.landing)) not in named:
+    former = {sha for event in events for sha in event.formerly} | gone
+    for file in unnamed(source_name, home):
+        if file.name.partition(".")[0] in former or holds(file):
             file.unlink()
 
 

@@ -131,6 +131,12 @@ class _State:
             for source, found in self.redacted.items()
             for each in found
         ]
+        places += [
+            Place("landed page", self._shown(file), 1)
+            for name in self._sources()
+            for file in landing.unnamed(name, self.home)
+            if not self._is_written(file) and self._holds(name)(file)
+        ]
         self.say("Reading the versions")
         for kind, file in self._databases():
             erased = self._count(file)
@@ -150,6 +156,18 @@ class _State:
             return landing.unread(name, self.home, lambda file: files.names(file, self.person))
         guard = Redactor(known[0], self.company, self.home, self.person)
         return landing.redact(name, self.home, guard, is_dry=is_dry)
+
+    def _holds(self, source: str) -> Callable[[Path], bool]:
+        """Whether a page as received names the person; pages of rivals are for all the world."""
+        kinds = [each.kind for each in self.company.sources if each.name == source]
+        if kinds == ["shop_pages"]:
+            return lambda file: False
+        return lambda file: files.names(file, self.person)
+
+    def _is_written(self, file: Path) -> bool:
+        """Whether a file is a redacted one that no line of the manifest names yet."""
+        every = [each.landed_path for found in self.redacted.values() for each in found]
+        return str(file.relative_to(self.home.landing)) in every
 
     def _databases(self) -> Iterator[tuple[str, Path]]:
         for name in versions.version_names(self.home):
@@ -232,7 +250,7 @@ class _State:
         self._rewrite_others()
         self.say("Putting the redacted files in place")
         for source, found in self.redacted.items():
-            landing.replace_landed(source, self.home, found)
+            landing.replace_landed(source, self.home, found, self._holds(source))
         self._look_again()
         done = datetime.now(UTC).isoformat(timespec="seconds")
         count = sum(len(found) for found in self.redacted.values())

@@ -220,6 +220,8 @@ class State:
             f"reports/{V1}/data.json": json.dumps({"list": [NAME], "n": 3}),
             "logs/dbt.log": f"failed: {NAME}\n",
             "landing/shop/refused.json": json.dumps({"shop-1": f"bad: {NAME}"}),
+            "landing/shop/2024-01-01/0a.json": f'[{{"buyer": "{NAME}"}}]',
+            "landing/shop/2024-01-01/0b.json": '[{"buyer": "Bob"}]',
             "cache/partial_parse.msgpack": f"\0{NAME}\0",
         }.items():
             file = home / name
@@ -307,9 +309,10 @@ def test_no_byte_of_the_state_names_the_person(original: State, cleaned: State) 
     assert suffixes == {".csv", ".gz", ".json", ".parquet", ".xlsx", ".zip", ".duckdb", ".html",
                         ".log", ".msgpack", ".db"}  # fmt: skip
     assert {"dagster/free.db", "dagster/live.db", "landing/shop/refused.json"} <= before
-    assert len([place for place in before if place.startswith("landing/")]) == 11
+    assert len([place for place in before if place.startswith("landing/")]) == 12
     assert cleaned.places() == set()
     assert all(free_share(versions.database_of(cleaned.home, v))[0] < 0.2 for v in (V1, V2))
+    assert (cleaned.home.landing / "shop/2024-01-01/0b.json").exists()
     left = cleaned.home.root.rglob("*.partial*")
     assert [path for path in left if path.is_file()] == []
 
@@ -474,7 +477,7 @@ def test_a_rehearsal_counts_and_changes_nothing(original: State) -> None:
     found = original.forget(is_dry=True)
     assert files_now() == before
     assert {place.kind for place in found.places} == {
-        "landed file", "version", "candidate", "file",
+        "landed file", "landed page", "version", "candidate", "file",
     }  # fmt: skip
     counted = {(place.kind, place.name, place.count) for place in found.places}
     assert ("landed file", "shop: shop.csv", 6) in counted
