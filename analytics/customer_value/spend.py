@@ -82,7 +82,8 @@ def fit_spend(frequency: Any, mean_spend: Any, count: Any = None) -> SpendFit:
         return _judged(None, few, (x, m, n))
     scale = math.exp(float(n @ np.log(m) / n.sum()))
     start = np.log([2.0, 3.0, 1.0])
-    found = maximise(lambda phi: _likelihood(phi, x, m / scale, n), start, -BOUND, BOUND)
+    levels, relative = np.unique(x, return_inverse=True), m / scale
+    found = maximise(lambda phi: _likelihood(phi, x, relative, n, levels), start, -BOUND, BOUND)
     reason = why_not_identified(PARAMETERS, found) or _infinite_mean(found)
     shift = np.array([0, 0, math.log(scale)])
     value = found.value - float(n.sum()) * math.log(scale)
@@ -102,19 +103,27 @@ def expected_spend(spend: SpendFit, frequency: Any, mean_spend: Any) -> Floats:
     return np.asarray(p * (gamma + x * np.where(x > 0, m, 0.0)) / (p * x + q - 1))
 
 
-def _likelihood(phi: Floats, x: Floats, m: Floats, n: Floats) -> tuple[float, Floats, Floats]:
-    """Log-likelihood by the logarithms of p, q and gamma, with gradient and Hessian."""
+def _likelihood(
+    phi: Floats, x: Floats, m: Floats, n: Floats, levels: tuple[Floats, Any]
+) -> tuple[float, Floats, Floats]:
+    """Log-likelihood by the logarithms of p, q and gamma, with gradient and Hessian.
+
+    `levels` are the values of x and where each stands.
+    """
     p, q, gamma = np.exp(phi)
     total, rest = p * x + q, gamma + m * x
-    value = special.gammaln(total) - special.gammaln(p * x) - special.gammaln(q)
+    # few values of x, each with the spend of many: what is costly depends on x alone
+    few, where = levels
+    own, whole = p * few, p * few + q
+    value = (special.gammaln(whole) - special.gammaln(own) - special.gammaln(q))[where]
     value += q * np.log(gamma) + (p * x - 1) * np.log(m) + p * x * np.log(x) - total * np.log(rest)
-    by_total = special.digamma(total) - np.log(rest)
-    by_p = x * (by_total - special.digamma(p * x) + np.log(m) + np.log(x))
+    by_total = special.digamma(whole)[where] - np.log(rest)
+    by_p = x * (by_total - special.digamma(own)[where] + np.log(m) + np.log(x))
     by_q = by_total - special.digamma(q) + np.log(gamma)
     by_gamma = q / gamma - total / rest
-    curve = special.polygamma(1, total)
+    curve = special.polygamma(1, whole)[where]
     hessian = np.zeros((3, 3))
-    hessian[0, 0] = n @ (x**2 * (curve - special.polygamma(1, p * x)))
+    hessian[0, 0] = n @ (x**2 * (curve - special.polygamma(1, own)[where]))
     hessian[1, 1] = n @ (curve - special.polygamma(1, q))
     hessian[2, 2] = n @ (total / rest**2 - q / gamma**2)
     hessian[0, 1] = hessian[1, 0] = n @ (x * curve)
