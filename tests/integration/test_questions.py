@@ -72,7 +72,7 @@ def test_revenue_by_month_is_all_revenue(demo_warehouse: Published) -> None:
 
 def test_real_and_lapsed_customers_are_those_of_the_mart(demo_warehouse: Published) -> None:
     for question, name in (("who_are_real_customers", "real customer"), ("who_lapses", "lapsed")):
-        asked = demo_warehouse.rows(f"select customer_id from ask.{question}(customers=100000)")
+        asked = demo_warehouse.rows(f"select customer_id from ask.{question}(null, 100000)")
         known = demo_warehouse.rows(
             "select customer_id from marts.mart_customer_value__customer "
             f"where customer_class = '{name}'"
