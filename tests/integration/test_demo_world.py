@@ -199,12 +199,15 @@ def test_it_ends_with_a_visitor_that_was_killed(folder: Path) -> None:
     assert _is_free(PORT + 10)
 
 
-def test_make_demo_lets_days_pass_until_ctrl_c(folder: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_make_demo_lets_days_pass_until_it_is_ended(folder: Path, number: signal.Signals) -> None:
     set_clock(folder, cat.DAYS - 1)
     command = [sys.executable, "-m", "companies.demo.servers.world", "--folder", str(folder)]
     process = subprocess.Popen(
         [*command, "--port", str(PORT + 10), "--day-seconds", "0.2"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+        # as in the background of a shell
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
     )  # fmt: skip
     assert process.stdout is not None
     said = ""
@@ -215,7 +218,7 @@ def test_make_demo_lets_days_pass_until_ctrl_c(folder: Path) -> None:
     second = subprocess.run(
         [*command, "--port", str(PORT + 10)], capture_output=True, text=True, check=False, cwd=ROOT
     )
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     rest, errors = process.communicate(timeout=20)
     assert process.returncode == 0
     assert errors == ""

@@ -6,6 +6,7 @@ for its visitors only.
 
 import argparse
 import json
+import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -128,6 +129,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--port", type=int, default=PORT, help=argparse.SUPPRESS)
     parser.add_argument("--while-visited", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # a job in the background has SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
     ensure(options.folder)
     try:
         world = _started(options.folder, options.port)
