@@ -10,7 +10,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from contextlib import closing
 from pathlib import Path
 
@@ -33,10 +33,9 @@ _TOTAL = f"select count(*) from orders where {_SHOWN}"
 
 
 class Limiter:
-    """At most so many requests within any second, and the bad moments: each on its number."""
+    """At most so many answers within any second, and the bad moments: each on its number."""
 
     def __init__(self) -> None:
-        self.answered: Counter[int] = Counter()
         self._lock = threading.Lock()
         self._recent: deque[float] = deque()
         self._number = 0
@@ -53,8 +52,8 @@ class Limiter:
                 status = 429
             elif self._number % _BROKEN_EVERY == _BROKEN_AT:
                 status = 500
-            self._recent.append(now)
-            self.answered[status] += 1
+            if status != 429:
+                self._recent.append(now)
             return status
 
 
