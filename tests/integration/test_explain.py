@@ -9,6 +9,7 @@ import pytest
 from ingest.home import Home
 from orchestration.explain import CannotExplain, Explainer, lineage
 from tests.conftest import Published, tradewind
+from tests.integration.test_demo_published import NOT_TOLD
 
 TABLES = lineage().tables
 
@@ -26,7 +27,11 @@ def test_every_mart_can_be_explained(demo_warehouse: Published) -> None:
     assert {name for (name,) in marts} <= set(TABLES)
 
 
-@pytest.mark.parametrize("table", list(TABLES))
+# a mart of which the demo has no rows has no cell to explain
+TOLD = [table for table in TABLES if table.removeprefix("marts.") not in NOT_TOLD]
+
+
+@pytest.mark.parametrize("table", TOLD)
 def test_every_column_is_computed_again_to_the_same_value(
     demo_warehouse: Published, explainer: Explainer, table: str
 ) -> None:
