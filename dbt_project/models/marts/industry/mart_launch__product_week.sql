@@ -1,5 +1,7 @@
 {%- set launch_weeks = 52 -%}
 {%- set baseline_weeks = 8 -%}
+{#- one launch or two are no curve -#}
+{%- set curve_launches = 3 -%}
 with
 
 categories as (
@@ -34,7 +36,8 @@ product_days as (
         product_days.product_id,
         product_days.order_date,
         categories.category,
-        sum(product_days.units) as units
+        sum(product_days.units) as units,
+        cast(sum(product_days.net_amount_home) as decimal(38, 4)) as revenue_home
     from {{ ref('int_sales__product_days') }} as product_days
     inner join categories
         on product_days.product_id = categories.product_id
@@ -109,14 +112,15 @@ weeks as (
 
 ),
 
-own_units as (
+own_sales as (
 
     select
         launches.product_id,
         cast(floor(
             {{ dbt.datediff('launches.launched_on', 'product_days.order_date', 'day') }} / 7.0 -- noqa: LT05
         ) as integer) as launch_week,
-        sum(product_days.units) as units
+        sum(product_days.units) as units,
+        sum(product_days.revenue_home) as revenue_home
     from launches
     inner join product_days
         on launches.product_id = product_days.product_id
@@ -155,14 +159,14 @@ baselines as (
     select
         surroundings.product_id,
         cast(sum(
-            coalesce(surroundings.category_units, 0) - coalesce(own_units.units, 0)
+            coalesce(surroundings.category_units, 0) - coalesce(own_sales.units, 0)
         ) as double) / {{ baseline_weeks }} as category_units,
         cast(sum(coalesce(surroundings.other_units, 0)) as double) / {{ baseline_weeks }}
             as other_units
     from surroundings
-    left join own_units
-        on surroundings.product_id = own_units.product_id
-        and surroundings.launch_week = own_units.launch_week
+    left join own_sales
+        on surroundings.product_id = own_sales.product_id
+        and surroundings.launch_week = own_sales.launch_week
     where surroundings.launch_week between -{{ baseline_weeks }} and -1
     group by surroundings.product_id
 
@@ -172,13 +176,19 @@ measured as (
 
     select
         weeks.*,
-        cast(coalesce(own_units.units, 0) as double) as units,
-        cast(sum(coalesce(own_units.units, 0)) over (
+        cast(coalesce(own_sales.units, 0) as double) as units,
+        cast(sum(coalesce(own_sales.units, 0)) over (
             partition by weeks.product_id
             order by weeks.launch_week
             rows between unbounded preceding and current row
         ) as double) as units_to_date,
-        cast(coalesce(surroundings.category_units, 0) - coalesce(own_units.units, 0) as double)
+        cast(coalesce(own_sales.revenue_home, 0) as decimal(38, 4)) as revenue_home,
+        cast(sum(coalesce(own_sales.revenue_home, 0)) over (
+            partition by weeks.product_id
+            order by weeks.launch_week
+            rows between unbounded preceding and current row
+        ) as decimal(38, 4)) as revenue_home_to_date,
+        cast(coalesce(surroundings.category_units, 0) - coalesce(own_sales.units, 0) as double)
             as rest_units,
         case
             when weeks.has_baseline
@@ -191,9 +201,9 @@ measured as (
                     )
         end as expected_rest_units
     from weeks
-    left join own_units
-        on weeks.product_id = own_units.product_id
-        and weeks.launch_week = own_units.launch_week
+    left join own_sales
+        on weeks.product_id = own_sales.product_id
+        and weeks.launch_week = own_sales.launch_week
     left join surroundings
         on weeks.product_id = surroundings.product_id
         and weeks.launch_week = surroundings.launch_week
@@ -216,31 +226,59 @@ running as (
 
 ),
 
--- a pocket lamp sells otherwise than a crane: launches of the category first
-curves as (
+earlier_launches as (
 
     select
         measured.product_id,
         measured.launch_week,
-        case
-            when count(case when measured.category = earlier.category then 1 end) > 0
-                then count(case when measured.category = earlier.category then 1 end)
-            else count(*)
-        end as earlier_launches,
-        case
-            when count(case when measured.category = earlier.category then 1 end) > 0
-                then 'launches of the category'
-            else 'all launches'
-        end as curve_of,
-        coalesce(
-            {{ exact_avg('case when measured.category = earlier.category then earlier.units_to_date end') }}, -- noqa: LT05
-            {{ exact_avg('earlier.units_to_date') }}
-        ) as curve_units_to_date
+        count(*) as launches,
+        sum(earlier.revenue_home_to_date) as revenue_home_to_date,
+        count(case when measured.category = earlier.category then 1 end) as category_launches,
+        sum(case when measured.category = earlier.category then earlier.revenue_home_to_date end)
+            as category_revenue_home_to_date
     from measured
     inner join measured as earlier
         on measured.launch_week = earlier.launch_week
         and measured.launched_on > earlier.launched_on
     group by measured.product_id, measured.launch_week
+
+),
+
+-- a lamp is launched otherwise than a crane: launches of the category first. Money is compared, not
+-- units, of which a cheap product sells many
+curves as (
+
+    select
+        product_id,
+        launch_week,
+        'launches of the category' as curve_of,
+        category_launches as launches,
+        cast(category_revenue_home_to_date as double) / nullif(category_launches, 0)
+            as revenue_home_to_date
+    from earlier_launches
+    where category_launches >= {{ curve_launches }}
+
+    union all
+
+    select
+        product_id,
+        launch_week,
+        'all launches' as curve_of,
+        launches,
+        cast(revenue_home_to_date as double) / nullif(launches, 0) as revenue_home_to_date
+    from earlier_launches
+    where category_launches < {{ curve_launches }} and launches >= {{ curve_launches }}
+
+    union all
+
+    select
+        product_id,
+        launch_week,
+        'too few earlier launches' as curve_of,
+        launches,
+        cast(null as double) as revenue_home_to_date
+    from earlier_launches
+    where launches < {{ curve_launches }}
 
 ),
 
@@ -290,13 +328,20 @@ final as (
         running.launched_on,
         {{ days_after('running.launched_on', '7 * running.launch_week') }} as week_start,
 
-        ---------- units against earlier launches
+        ---------- units, and revenue against earlier launches
         running.units,
         running.units_to_date,
-        coalesce(curves.earlier_launches, 0) as earlier_launches,
-        curves.curve_of,
-        curves.curve_units_to_date,
-        100.0 * running.units_to_date / nullif(curves.curve_units_to_date, 0) as curve_index,
+        running.revenue_home,
+        running.revenue_home_to_date,
+        cast(coalesce(curves.launches, 0) as bigint) as earlier_launches,
+        coalesce(curves.curve_of, 'too few earlier launches') as curve_of,
+        curves.revenue_home_to_date as curve_revenue_home_to_date,
+        case
+            when curves.revenue_home_to_date > 0
+                then
+                    100.0 * cast(running.revenue_home_to_date as double)
+                    / nullif(curves.revenue_home_to_date, 0)
+        end as curve_index,
 
         ---------- price and reviews
         prices.launch_price_index,
