@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ingest.database import Landed
     from ingest.observations import Written
     from ingest.redaction import Redactor
+    from ingest.rest_rows import Without
 
 MANIFEST = "manifest.jsonl"
 FORGOTTEN = "forgotten.json"
@@ -133,7 +134,7 @@ def scan(source: Source, company: Company, home: Home) -> list[PendingFile]:
     if source.kind == "shop_pages":
         return _scan_pages(source, company, home)
     if source.kind == "rest":
-        return _scan_rest(source, home)
+        return _scan_rest(source, company, home)
     known = {
         seen.path: (
             seen.bytes if seen.offered is None else seen.offered,
@@ -312,9 +313,10 @@ def _land_rest(source: Source, company: Company, home: Home, progress: Progress 
     told = None if progress is None else lambda done, total: progress(done, total, "records")
     landed, named = _live_files(source, home)
     guard = _guard(source, company, home)
-    for written in rest.read(source, home.landing, landed, named, folder / PARTIAL, told):
+    without = _without(guard)
+    for written in rest.read(source, home.landing, landed, named, folder / PARTIAL, told, without):
         file = _local_file(written.path, str(written.file))
-        refused = _land_batch(source, folder, [file], guard)
+        refused = _land_batch(source, folder, [file])
         written.file.unlink()
         if refused:
             raise refused[0]
@@ -324,14 +326,21 @@ def _land_rest(source: Source, company: Company, home: Home, progress: Progress 
             page.unlink()
 
 
-def _scan_rest(source: Source, home: Home) -> list[PendingFile]:
+def _without(guard: "Redactor | None") -> "Without | None":
+    if guard is None:
+        return None
+    return lambda file, target: guard.redact(file.name, file, target).any
+
+
+def _scan_rest(source: Source, company: Company, home: Home) -> list[PendingFile]:
     """One file without a size where the API has more than was landed."""
     from ingest import rest
     from ingest.readers import work_folder
 
     landed, named = _live_files(source, home)
     with work_folder(home) as folder:
-        has_more = rest.has_more(source, landed, folder)
+        without = _without(_guard(source, company, home))
+        has_more = rest.has_more(source, landed, folder, without)
     # the name is another one once something has landed
     return [PendingFile(f"rest:{source.name} after {named}", "", 0, 0)] if has_more else []
 

@@ -386,9 +386,11 @@ class Redactor:
         for mapped in mapping.columns:
             for name in _read(mapped) if mapped.name not in PERSONAL[self.source.entity] else ():
                 kept[name] = f"{kept.get(name, '')} {mapped.text}"
-        if self.source.database is not None:
-            # what a reading goes on from
-            kept |= dict.fromkeys([*self.source.database.key, str(self.source.database.cursor)], "")
+        reading = self.source.database or self.source.rest
+        if reading is not None:
+            # what a reading goes on from, and by which it knows a row again
+            names = dict.fromkeys([*reading.key, str(reading.cursor)], "")
+            kept = {**names, **kept}
         return kept
 
     def _as_bytes(self, file: Path, target: Path | None) -> Counts:

@@ -24,7 +24,7 @@ from ingest.rest_client import Api, Page, Refused
 from ingest.rest_course import Course, Position
 from ingest.rest_log import Capture, CaptureLog, Line
 from ingest.rest_paths import HEADER, Path
-from ingest.rest_rows import PageFile, Rows
+from ingest.rest_rows import PageFile, Rows, Without
 from ingest.rest_settings import RestSettings
 from ingest.sql import literal, quoted
 
@@ -62,6 +62,7 @@ def read(
     numbered: int,
     folder: File,
     told: Told | None = None,
+    without: Without | None = None,
 ) -> Iterator[Written]:
     """Read what is new of a source: its pages land on the way, and its new rows at the end.
 
@@ -72,6 +73,7 @@ def read(
         numbered: How many names of deliveries it has had.
         folder: Where files are written; each is to be landed before the next is asked for.
         told: Told the records read, and how many the server reports.
+        without: Takes the people out who are forgotten: the files are without them.
 
     Raises:
         SourceUnreachable: The server does not answer, or not with what was asked for.
@@ -79,7 +81,7 @@ def read(
     """
     settings = _settings(source)
     log = _log(source, settings, landing)
-    with closing(log), Rows(f"source {source.name}", settings, folder) as rows:
+    with closing(log), Rows(f"source {source.name}", settings, folder, without) as rows:
         capturing = _Capturing(source.name, settings, log, rows, told)
         mark = last_value(source, landed)
         course, capture = capturing.all(mark)
@@ -94,8 +96,16 @@ def read(
         log.end(capture, int(file is not None))
 
 
-def has_more(source: "Source", landed: Sequence[File], folder: File) -> bool:
+def has_more(
+    source: "Source", landed: Sequence[File], folder: File, without: Without | None = None
+) -> bool:
     """Whether a reading would bring anything: asks until a page shows a row that has not landed.
+
+    Args:
+        source: A source of kind rest.
+        landed: What is landed of it and live, from first to last.
+        folder: For files that go with the process.
+        without: Takes the people out who are forgotten.
 
     Raises:
         SourceUnreachable: The server does not answer.
@@ -104,7 +114,10 @@ def has_more(source: "Source", landed: Sequence[File], folder: File) -> bool:
     settings = _settings(source)
     mark = last_value(source, landed)
     course = Course(source.name, settings, mark)
-    with Api(source.name, settings) as api, Rows(source.name, settings, folder) as rows:
+    with (
+        Api(source.name, settings) as api,
+        Rows(source.name, settings, folder, without) as rows,
+    ):
         position: Position | None = course.first
         while position is not None:
             asked = position

@@ -5,7 +5,7 @@ of their own. What landed before as it is now is left out.
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path as File
@@ -19,6 +19,9 @@ from ingest.rest_settings import RestSettings
 from ingest.sql import literal, quoted
 
 BATCH_BYTES = 16 << 20
+Without = Callable[[File, File], bool]
+"""Writes a file of rows to a second one without the people who are forgotten, where one is in it;
+whether one was."""
 _PAGE, _PLACE, _INNER = "_tradewind_page", "_tradewind_place", "_tradewind_inner"
 _OWN = (_PAGE, _PLACE, _INNER)
 
@@ -39,13 +42,18 @@ class Rows:
         where: The source, for messages.
         settings: Its settings.
         folder: For files that go with the process.
+        without: Takes the people out who are forgotten; None where nobody is.
     """
 
-    def __init__(self, where: str, settings: RestSettings, folder: File) -> None:
+    def __init__(
+        self, where: str, settings: RestSettings, folder: File, without: Without | None = None
+    ) -> None:
         self._where = where
         self._settings = settings
         self._folder = folder
+        self._without = without
         self._parts: list[File] = []
+        self._cleaned: list[File] = []
         # one thread beside: the connection is never used by two at once
         self._beside = ThreadPoolExecutor(1)
         self._writing: list[Future[None]] = []
@@ -76,8 +84,9 @@ class Rows:
         """Let go of all pages: the capture is begun anew."""
         wait(self._writing)
         self._writing = []
-        for part in self._parts:
+        for part in (*self._parts, *self._cleaned):
             part.unlink(missing_ok=True)
+        self._cleaned = []
         self._parts, self._waiting, self._waiting_bytes = [], [], 0
 
     # ---------------------------------------------------------------- pages in
@@ -257,7 +266,7 @@ class Rows:
             return None
         come = self._come(since, has_duplicates)
         if not landed:
-            return self._written(come)
+            return self._written(come) if self._has(come) else None
         names, held = self._names(), self._held(landed)
         self._connection.execute(f"create or replace temp table come as {come}")
         mine = f"select {_texts(names, set(names))} from come"
@@ -318,7 +327,19 @@ class Rows:
         if has_duplicates:
             keys = ", ".join(map(quoted, self._settings.key))
             query += f" qualify dense_rank() over (partition by {keys} order by {_PAGE} desc) = 1"
-        return f"{query} order by {', '.join(_OWN)}"
+        query = f"{query} order by {', '.join(_OWN)}"
+        return query if self._without is None else f"from {_files([self._redacted(query)])}"
+
+    def _redacted(self, query: str) -> File:
+        """The rows as they land: what has landed lacks the forgotten, and is compared with them."""
+        assert self._without is not None, "only where somebody is forgotten"
+        file, target = self._written(query), self._new_file("without")
+        self._cleaned.append(target)
+        if self._without(file, target):
+            file.unlink()
+        else:
+            file.replace(target)
+        return target
 
     def _landed(self, landed: Sequence[File], held: set[str]) -> str:
         """Landed rows that may be those that came; of rows with one key those that landed last."""

@@ -27,6 +27,7 @@ from orchestration.forget import forget as steps
 from orchestration.forget.forget import UnknownCustomer, forget
 from orchestration.forget.rules import of_project
 from orchestration.gates.results import prepare_audit
+from tests.integration.rest_server import MAPPING, Api, Shop, order, serving, told
 from tests.integration.small import make_tables
 
 NAME = "Zoë Quillfeather"
@@ -514,3 +515,44 @@ def test_the_state_keeps_a_digest_and_no_name(tmp_path: Path) -> None:
     assert MARK not in text.lower() and someone.digests[0] in text
     assert forgotten.is_remembered(home, forgotten.person(home, NAME))
     assert not forgotten.is_remembered(home, forgotten.person(home, "Bob"))
+
+
+@pytest.mark.parametrize("key", [{}, {"key": "id"}])
+def test_an_api_that_is_read_again_brings_nothing_of_the_person(
+    tmp_path: Path, parsed_project: Path, key: dict[str, str]
+) -> None:
+    rows = [
+        {
+            **order(number),
+            "buyer": buyer,
+            "mail": f"{buyer}@x.example",
+            "note": f"{buyer}, a friend of {NAME}",
+        }
+        for number, buyer in enumerate(["Ann", NAME, NAME, None], 1)
+    ]
+    api = Api(lambda asked: told({"orders": rows}))
+    with serving(api):
+        shop = Shop(tmp_path, api)
+        shop.home.versions.mkdir(parents=True)
+        shop.home.dbt.symlink_to(parsed_project)
+        rest = {"records": "orders[]", "cursor": "updated_at", "look_back": "30 days",
+                "params": {"since": "{cursor}"}, **key}  # fmt: skip
+        shop.describe(rest, columns={**MAPPING, "customer_id": "upper(trim(buyer))"})
+        assert shop.run() == ["1 1", "2 1", "3 1", "4 1"]
+        found = forget(shop.company, shop.home, NAME.upper(), is_dry=False)
+        assert {place.kind for place in found.places} >= {"landed file", "landed page"}
+        for _ in range(2):
+            assert not shop.is_new()
+            assert shop.land() == []
+        # a sale of the person that is new counts, once, and without the person
+        rows.append({**rows[1], "id": 5})
+        assert shop.is_new()
+        (landed,) = shop.land()
+        assert not shop.is_new()
+        shop.connection = duckdb.connect()
+        assert shop.run() == ["1 1", "2 1", "3 1", "4 1", "5 1"]
+    delivered = shop.home.landing / landed.landed_path
+    query = f"select id, quantity, buyer, mail from '{delivered}'"
+    assert duckdb.sql(query).fetchall() == [("5", "1", None, None)]
+    files = [file for file in shop.home.root.rglob("*") if file.is_file()]
+    assert not [f for f in files for text in contents(f) if MARK in text.casefold()]
