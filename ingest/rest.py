@@ -9,7 +9,7 @@ they are now become one Parquet file, which is landed and loaded as any delivery
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -159,16 +159,9 @@ def _log(source: "Source", settings: RestSettings, landing: File) -> CaptureLog:
 
 
 def _asked(api: Api, course: Course, position: Position) -> tuple[Page | None, Position | None]:
-    """Ask for a page and take it in; the page, and where to ask next."""
-    return _come(lambda: api.ask(course.question(position)), api, course, position)
-
-
-def _come(
-    answer: Callable[[], Page], api: Api, course: Course, position: Position
-) -> tuple[Page | None, Position | None]:
-    """Take an answer in: the page, if there is one, and where to ask next."""
+    """Ask for a page and take it in; the page, if there is one, and where to ask next."""
     try:
-        page = answer()
+        page = api.ask(course.question(position))
     except Refused as refusal:
         if course.ended_early(refusal.status):
             return None, course.end()
@@ -232,24 +225,30 @@ class _Capturing:
         return last if datetime.now(UTC) - last.begun < RESUMED_WITHIN else None
 
     def _read(self, capture: Capture) -> tuple[Course, Capture]:
-        """The next page is asked for while the one that has come is landed."""
+        """One page after the other: each is landed beside, while the next is asked for."""
         course = Course(self._name, self._settings, capture.mark)
-        with Api(self._name, self._settings) as api, ThreadPoolExecutor(1) as ahead:
-
-            def asked(position: Position | None) -> Future[Page] | None:
-                if position is None:
-                    return None
-                return ahead.submit(api.ask, course.question(position))
-
+        with Api(self._name, self._settings) as api, ThreadPoolExecutor(1) as beside:
             position = self._replay(api, course, capture)
-            coming = asked(position)
-            while position is not None and coming is not None:
-                page, following = _come(coming.result, api, course, position)
-                coming = asked(following)
+            landing: Future[None] | None = None
+            while position is not None:
+                page, following = _asked(api, course, position)
+                if landing is not None:
+                    # no page waits for more than one other: memory stays flat
+                    landing.result()
+                landing = None
                 if page is not None:
-                    self._take(course, self._log.add(capture, position, page), page.body)
+                    known = course.pages - 1, tuple(course.columns)
+                    landing = beside.submit(self._land, capture, position, page, *known)
+                    self._tell(course)
                 position = following
+            if landing is not None:
+                landing.result()
         return course, capture
+
+    def _land(
+        self, capture: Capture, position: Position, page: Page, number: int, columns: Iterable[str]
+    ) -> None:
+        self._take(self._log.add(capture, position, page), page.body, number, columns)
 
     def _replay(self, api: Api, course: Course, capture: Capture) -> Position | None:
         """Feed the landed pages again; where to ask next."""
@@ -259,7 +258,8 @@ class _Capturing:
             if page is None or position != line.position:
                 break
             position = _next(api, course, line.position, page)
-            self._take(course, line, page.body)
+            self._take(line, page.body, course.pages - 1, course.columns)
+            self._tell(course)
         return position
 
     def _landed_page(self, line: Line) -> Page | None:
@@ -270,10 +270,11 @@ class _Capturing:
         content = json.loads(body.removeprefix(b"\xef\xbb\xbf")) if is_json else None
         return Page(line.status, line.headers, body, content)
 
-    def _take(self, course: Course, line: Line, body: bytes) -> None:
+    def _take(self, line: Line, body: bytes, number: int, columns: Iterable[str]) -> None:
         size = len(body) if body.strip() else 0
-        file = PageFile(course.pages - 1, self._log.file(line), size)
-        self._rows.add(file, course.columns)
+        self._rows.add(PageFile(number, self._log.file(line), size), columns)
+
+    def _tell(self, course: Course) -> None:
         if self._told is not None:
             self._told(course.records, max(course.total or 0, course.records))
 
