@@ -1,4 +1,4 @@
-{# Every staged order line is in the fact or among those without a rate, once: per delivery, the
+{# Every staged order line is in the fact or among those not converted, once: per delivery, the
    number of lines and the sum of row numbers agree. Reads each side once and needs no table of
    keys. #}
 {% test keeps_every_line(model) %}

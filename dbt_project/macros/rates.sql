@@ -7,3 +7,32 @@
 {% macro exact_avg(number) -%}
     cast({{ exact_sum(number) }} as double) / nullif(count({{ number }}), 0)
 {%- endmacro %}
+
+
+{# Whether a converted amount is too large: it and the difference of two such are to fit
+   decimal(18, 4), whose limit is 1e14. #}
+{% macro is_too_large(amount) -%}
+    abs({{ amount }}) >= 5e13
+{%- endmacro %}
+
+{# From which rate on a line of sales may have an amount that is too large: each is less than 1e10
+   where it is loaded, and gross and discount are taken as one. #}
+{% macro is_steep(rate) -%}
+    {{ rate }} >= 2500
+{%- endmacro %}
+
+{# Whether any amount of a staged line of sales is too large at a rate. Doubles hold all of them;
+   at most rates there is nothing to work out. #}
+{% macro has_too_large_amount(rate) -%}
+    (
+        {{ is_steep(rate) }}
+        and {{ is_too_large(
+            "greatest("
+            ~ "abs(cast(quantity as double) * cast(unit_price as double))"
+            ~ " + coalesce(abs(cast(discount_amount as double)), 0), "
+            ~ "coalesce(abs(cast(tax_amount as double)), 0), "
+            ~ "coalesce(abs(cast(freight_amount as double)), 0), "
+            ~ "coalesce(abs(cast(duty_amount as double)), 0)) * " ~ rate
+        ) }}
+    )
+{%- endmacro %}

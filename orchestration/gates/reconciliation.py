@@ -1,8 +1,8 @@
 """Nothing is lost and nothing is added between the layers: counts, and money to the cent.
 
-Delivered = raw + quarantined + dropped, delivery by delivery; raw = core + without rate, and core
-= mart, by source (as long as it is carried), month and currency. A layer that is not built yet
-is left to the completeness check.
+Delivered = raw + quarantined + dropped, delivery by delivery; raw = core + what cannot be
+converted, and core = mart, by source (as long as it is carried), month and currency. A layer that
+is not built yet is left to the completeness check.
 """
 
 from dataclasses import dataclass

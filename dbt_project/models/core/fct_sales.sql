@@ -14,15 +14,19 @@ sales as (
 
 ),
 
--- a line whose currency has no rate that day is in quarantine.without_rate instead
+-- a line whose currency has no rate that day, or that is too large in the reporting currency, is in
+-- quarantine.without_rate instead; a cost that is too large there is no known cost
 convertible as (
 
     select
         *,
-        cast(cost_amount * cost_rate as decimal(18, 4)) as cost_home,
+        case
+            when not {{ is_too_large('cost_amount * cost_rate') }}
+                then cast(cost_amount * cost_rate as decimal(18, 4))
+        end as cost_home,
         cast(net_amount_local * fx_rate as decimal(18, 4)) as net_amount_home
     from sales
-    where fx_rate is not null
+    where fx_rate is not null and not {{ has_too_large_amount('fx_rate') }}
 
 ),
 
@@ -62,7 +66,10 @@ final as (
         tax_amount as tax_local,
         freight_amount as freight_local,
         duty_amount as duty_local,
-        cast(cost_home / fx_rate as decimal(18, 4)) as cost_local,
+        case
+            when not {{ is_too_large('cost_home / fx_rate') }}
+                then cast(cost_home / fx_rate as decimal(18, 4))
+        end as cost_local,
 
         ---------- measures in the reporting currency
         cast(gross_amount_local * fx_rate as decimal(18, 4)) as gross_amount_home,

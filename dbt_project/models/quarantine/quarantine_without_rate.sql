@@ -45,18 +45,19 @@ deliveries as (
 
 ),
 
--- first the few days and currencies without a rate, then their lines: without any, sales are not
--- read again
-missing_days as (
+-- first the few days and currencies without a rate, or with one so steep that an amount may be too
+-- large, then their lines: without any, sales are not read again
+doubtful_days as (
 
     select
         sales_days.currency,
-        sales_days.order_date
+        sales_days.order_date,
+        rates.rate_to_home
     from sales_days
     left join rates
         on sales_days.currency = rates.currency
         and sales_days.order_date = rates.rate_date
-    where rates.currency is null
+    where rates.currency is null or {{ is_steep('rates.rate_to_home') }}
 
 ),
 
@@ -64,9 +65,12 @@ unconverted_sales as (
 
     select sales.*
     from sales
-    inner join missing_days
-        on sales.currency = missing_days.currency
-        and sales.order_date = missing_days.order_date
+    inner join doubtful_days
+        on sales.currency = doubtful_days.currency
+        and sales.order_date = doubtful_days.order_date
+    where
+        doubtful_days.rate_to_home is null
+        or {{ has_too_large_amount('doubtful_days.rate_to_home') }}
 
 ),
 
@@ -80,9 +84,13 @@ set_aside as (
         {{ row_as_json('unconverted_sales') }} as mapped_row,
         cast(quantity * unit_price - coalesce(discount_amount, 0) as decimal(18, 4))
             as amount_local,
-        currency,
-        {{ month_of('ordered_at') }} as period_month
+        unconverted_sales.currency,
+        {{ month_of('ordered_at') }} as period_month,
+        doubtful_days.rate_to_home as rate_used
     from unconverted_sales
+    inner join doubtful_days
+        on unconverted_sales.currency = doubtful_days.currency
+        and unconverted_sales.order_date = doubtful_days.order_date
 
     union all
 
@@ -94,7 +102,8 @@ set_aside as (
         {{ row_as_json('competitor_prices') }} as mapped_row,
         price as amount_local,
         currency,
-        {{ month_of('observed_at') }} as period_month
+        {{ month_of('observed_at') }} as period_month,
+        fx_rate as rate_used
     from competitor_prices
 
     union all
@@ -107,7 +116,8 @@ set_aside as (
         {{ row_as_json('market_sales') }} as mapped_row,
         value as amount_local,
         currency,
-        {{ month_of('period_start') }} as period_month
+        {{ month_of('period_start') }} as period_month,
+        fx_rate as rate_used
     from market_sales
 
 ),
@@ -125,8 +135,15 @@ final as (
         set_aside.row_number,
 
         ---------- why
-        'without_rate' as rule,
+        case when set_aside.rate_used is null then 'without_rate' else 'amount_too_large' end
+            as rule,
         case
+            when set_aside.rate_used is not null
+                then concat(
+                    'at ', cast(set_aside.rate_used as {{ dbt.type_string() }}),
+                    ' of the reporting currency for one ', set_aside.currency,
+                    ' the amounts of the line come to fifty million million or more'
+                )
             when set_aside.currency is null then 'the amount has no currency'
             else concat(
                 'no exchange rate for ', set_aside.currency, ' in or before ',

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from orchestration.explain import CannotExplain, Explainer
+from orchestration.gates import reconciliation
 from tests.integration.small import SmallCompany
 
 pytestmark = pytest.mark.xdist_group("small")
@@ -89,6 +90,30 @@ def test_a_currency_without_any_rate_is_set_aside_with_the_reason(small: SmallCo
     ).fetchall()
     assert [row[:2] for row in aside] == [("CHF", 200), ("GBP", 100)]
     assert all(f"no exchange rate for {row[0]}" in row[2] for row in aside)
+
+
+def test_a_sale_too_large_in_the_reporting_currency_is_set_aside(small: SmallCompany) -> None:
+    """A pound is worth 25,000 dong. A hundred pieces at 99,999,999 are too many of them, sold or
+    returned; the tax of another line alone is; the rest of that day is converted."""
+    small.settings["reporting_currency"] = "VND"
+    small.has("fx_rates", {"rate_date": "2024-03-01", "per_reporting_unit": 0.00004,
+                           "currency": "GBP"})  # fmt: skip
+    small.has("sales", sale("2024-03-01", 100, 99_999_999),
+              sale("2024-03-01", -100, 99_999_999),
+              sale("2024-03-01", 1, 5, tax_amount=3_000_000_000),
+              sale("2024-03-01", 2, 5, unit_cost=2_500_000_000))  # fmt: skip
+    connection = small.build()
+    kept = connection.execute("select quantity, net_amount_home, cost_home from core.fct_sales")
+    assert kept.fetchall() == [(2, 250_000, None)]
+    aside = connection.execute(
+        "select rule, amount_local, currency, reason from quarantine.without_rate order by 2"
+    ).fetchall()
+    amount = 9_999_999_900
+    assert [row[:3] for row in aside] == [
+        ("amount_too_large", size, "GBP") for size in (-amount, 5, amount)
+    ]
+    assert all("come to fifty million million or more" in row[3] for row in aside)
+    assert all(check.is_passed for check in reconciliation.layers(connection))
 
 
 def test_products_and_customers_that_only_sales_know_are_inferred(small: SmallCompany) -> None:
