@@ -21,7 +21,8 @@ _COPY_CHUNK = 1 << 28
 _DISK_FULL = ("No space left on device", "Disk quota exceeded", "database or disk is full")
 # what SQLite says of a full disk as well, where it shares memory with others
 _DISK_ERROR = "disk I/O error"
-_ROOM = 1 << 20
+# what was written is taken back before anyone looks how much is free
+_ROOM = 1 << 26
 _CANNOT_CLONE = {errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS}
 
 

@@ -109,7 +109,8 @@ def _after_nodes(count: int) -> Callable[..., Any]:
             nonlocal ended
             ended += 1
             on_result(event)
-            if ended == count:
+            # two threads may both have counted before one of them looks
+            if ended >= count:
                 die()
 
         return original(*first, counted)
