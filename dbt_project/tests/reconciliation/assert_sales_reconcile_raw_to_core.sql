@@ -1,5 +1,6 @@
--- Every order line that is in force in raw is in core.fct_sales or, without a rate or
--- too large for its amounts to be converted, in quarantine.without_rate: lines and amounts agree by source, month and currency, to the cent.
+-- Every order line that is in force in raw is in core.fct_sales or, without a rate or with amounts
+-- too large to be converted, in quarantine.without_rate: lines and amounts agree by source, month
+-- and currency, to the cent.
 -- The amount is worked out from the delivered columns anew, not taken from staging.
 
 with
