@@ -8,11 +8,13 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from multiprocessing import get_context
 from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from bench.faults import FaultyHandler
 
 PASSING = ("drop", "drip", "too_long", "too_short", "storm", "bad_gzip", "cut_gzip", "silence",
            "garbage", "limited", "no_json", "endless_header")  # fmt: skip
@@ -122,13 +124,11 @@ class _Quiet(ThreadingHTTPServer):
         """Say nothing: who hung up had its reasons."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(FaultyHandler):
     held: Plan
-    protocol_version = "HTTP/1.1"
+    content_type = "application/json"
+    bomb = _BOMB
     wbufsize = 1 << 20
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
 
     def do_GET(self) -> None:
         """Answer, well or badly."""
@@ -140,100 +140,15 @@ class _Handler(BaseHTTPRequestHandler):
         time.sleep(plan.latency_s)
         fault, times = plan.faults.get(page, ("", 0))
         if page in plan.lasting:
-            getattr(self, f"_{plan.lasting[page]}")(body)
+            self.badly(plan.lasting[page], body)
         elif plan.asked[page] <= times:
-            getattr(self, f"_{fault}")(body)
+            self.badly(fault, body)
         else:
-            self._well(page, body)
-
-    def _well(self, page: int, body: bytes) -> None:
-        """Plain, packed or in chunks, by turns, where anything goes wrong at all."""
-        turn = page % 3 if self.held.faults else 0
-        if turn == 0:
-            self._answer(200, body)
-        elif turn == 1:
-            self._answer(200, gzip.compress(body, 1), "Content-Encoding: gzip")
-        else:
-            self._start(200, "Transfer-Encoding: chunked")
-            for at in range(0, len(body), 4000):
-                part = body[at : at + 4000]
-                self.wfile.write(f"{len(part):x}\r\n".encode() + part + b"\r\n")
-            self.wfile.write(b"0\r\n\r\n")
-
-    def _start(self, status: int, *headers: str) -> None:
-        lines = [f"HTTP/1.1 {status} X", "Content-Type: application/json", *headers]
-        self.wfile.write("\r\n".join([*lines, "", ""]).encode())
-
-    def _answer(self, status: int, body: bytes, *headers: str) -> None:
-        self._start(status, f"Content-Length: {len(body)}", *headers)
-        self.wfile.write(body)
-
-    def _end(self) -> None:
-        self.close_connection = True
-
-    def _drop(self, body: bytes) -> None:
-        self._start(200, f"Content-Length: {len(body)}")
-        self.wfile.write(body[: len(body) // 2])
-        self._end()
-
-    def _drip(self, body: bytes) -> None:
-        self._start(200, f"Content-Length: {len(body)}")
-        self._slowly(body)
-
-    def _endless_header(self, body: bytes) -> None:
-        self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-        self._slowly(b"x" * 1000)
-
-    def _slowly(self, body: bytes) -> None:
-        self._end()
-        try:
-            for at in range(len(body)):
-                self.wfile.write(body[at : at + 1])
-                self.wfile.flush()
-                time.sleep(0.02)
-        except OSError:
-            return
-
-    def _too_long(self, body: bytes) -> None:
-        self._start(200, f"Content-Length: {len(body) + 50}")
-        self.wfile.write(body)
-        self._end()
-
-    def _too_short(self, body: bytes) -> None:
-        self._start(200, f"Content-Length: {len(body) - 50}")
-        self.wfile.write(body)
-        self._end()
-
-    def _storm(self, body: bytes) -> None:
-        self._answer(random.choice([500, 502, 503, 504]), b"out of order")
+            # in several shapes where anything goes wrong at all
+            self.well(body, page if plan.faults else 0)
 
     def _limited(self, body: bytes) -> None:
-        self._answer(429, b'{"error": "slow down"}', "Retry-After: 0")
+        self.answer(429, b'{"error": "slow down"}', "Retry-After: 0")
 
     def _no_json(self, body: bytes) -> None:
-        self._answer(200, b"<html>Please wait</html>")
-
-    def _bad_gzip(self, body: bytes) -> None:
-        packed = bytearray(gzip.compress(body))
-        packed[len(packed) // 2] ^= 0xFF
-        self._answer(200, bytes(packed), "Content-Encoding: gzip")
-
-    def _cut_gzip(self, body: bytes) -> None:
-        packed = gzip.compress(body)
-        self._answer(200, packed[: len(packed) // 2], "Content-Encoding: gzip")
-
-    def _silence(self, body: bytes) -> None:
-        self._end()
-
-    def _garbage(self, body: bytes) -> None:
-        self.wfile.write(b"\x00\x01 hello\r\n\r\n")
-        self._end()
-
-    def _circle(self, body: bytes) -> None:
-        self._answer(302, b"", f"Location: {self.path}")
-
-    def _off_host(self, body: bytes) -> None:
-        self._answer(302, b"", "Location: https://elsewhere.example/orders")
-
-    def _larger(self, body: bytes) -> None:
-        self._answer(200, _BOMB, "Content-Encoding: gzip")
+        self.answer(200, b"<html>Please wait</html>")

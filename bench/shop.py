@@ -3,12 +3,12 @@
 import gzip
 import random
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from http.server import ThreadingHTTPServer
+
+from bench.faults import FaultyHandler
 
 PASSING = ("drop", "drip", "too_long", "too_short", "storm", "bad_gzip", "cut_gzip", "silence",
            "garbage", "endless_header")  # fmt: skip
@@ -85,110 +85,23 @@ def serving(shop: Shop) -> Iterator[Shop]:
 _BOMB = gzip.compress(b"0" * (24 << 20), 1)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(FaultyHandler):
     plan: Shop
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+    content_type = "text/html; charset=utf-8"
+    bomb = _BOMB
 
     def do_GET(self) -> None:
         """Answer, well or badly."""
         path = self.path
         if path not in self.plan.paths:
-            self._answer(404, b"nothing here")
+            self.answer(404, b"nothing here")
             return
         self.plan.asked[path] += 1
         fault, times = self.plan.faults.get(path, ("", 0))
         if fault in LASTING or (fault and self.plan.asked[path] <= times):
-            getattr(self, f"_{fault}")(page(path))
+            self.badly(fault, page(path))
         else:
-            self._well(page(path))
-
-    def _well(self, body: bytes) -> None:
-        """Plain, packed or in chunks, by turns."""
-        turn = len(body) % 3
-        if turn == 0:
-            self._answer(200, body)
-        elif turn == 1:
-            self._answer(200, gzip.compress(body, 1), "Content-Encoding: gzip")
-        else:
-            self._start(200, "Transfer-Encoding: chunked")
-            for at in range(0, len(body), 4000):
-                part = body[at : at + 4000]
-                self.wfile.write(f"{len(part):x}\r\n".encode() + part + b"\r\n")
-            self.wfile.write(b"0\r\n\r\n")
-
-    def _start(self, status: int, *headers: str) -> None:
-        lines = [f"HTTP/1.1 {status} X", "Content-Type: text/html; charset=utf-8", *headers]
-        self.wfile.write("\r\n".join([*lines, "", ""]).encode())
-
-    def _answer(self, status: int, body: bytes, *headers: str) -> None:
-        self._start(status, f"Content-Length: {len(body)}", *headers)
-        self.wfile.write(body)
-
-    def _end(self) -> None:
-        self.close_connection = True
-
-    def _drop(self, body: bytes) -> None:
-        self._start(200, f"Content-Length: {len(body)}")
-        self.wfile.write(body[: len(body) // 2])
-        self._end()
-
-    def _drip(self, body: bytes) -> None:
-        self._start(200, f"Content-Length: {len(body)}")
-        self._slowly(body)
-
-    def _endless_header(self, body: bytes) -> None:
-        self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-        self._slowly(b"x" * 1000)
-
-    def _slowly(self, body: bytes) -> None:
-        self._end()
-        try:
-            for at in range(len(body)):
-                self.wfile.write(body[at : at + 1])
-                time.sleep(0.02)
-        except OSError:
-            return
-
-    def _too_long(self, body: bytes) -> None:
-        self._start(200, f"Content-Length: {len(body) + 50}")
-        self.wfile.write(body)
-        self._end()
-
-    def _too_short(self, body: bytes) -> None:
-        head = f"HTTP/1.1 200 X\r\nContent-Type: text/html\r\nContent-Length: {len(body) - 50}"
-        self.wfile.write(head.encode() + b"\r\n\r\n" + body)
-        self._end()
-
-    def _storm(self, body: bytes) -> None:
-        self._answer(random.choice([500, 502, 503]), b"out of order")
-
-    def _bad_gzip(self, body: bytes) -> None:
-        packed = bytearray(gzip.compress(body))
-        packed[len(packed) // 2] ^= 0xFF
-        self._answer(200, bytes(packed), "Content-Encoding: gzip")
-
-    def _cut_gzip(self, body: bytes) -> None:
-        packed = gzip.compress(body)
-        self._answer(200, packed[: len(packed) // 2], "Content-Encoding: gzip")
-
-    def _silence(self, body: bytes) -> None:
-        self._end()
-
-    def _garbage(self, body: bytes) -> None:
-        self.wfile.write(b"\x00\x01 hello\r\n\r\n")
-        self._end()
-
-    def _circle(self, body: bytes) -> None:
-        self._answer(302, b"", f"Location: {self.path}")
-
-    def _off_host(self, body: bytes) -> None:
-        self._answer(302, b"", "Location: https://elsewhere.example/p/1")
+            self.well(page(path), len(page(path)))
 
     def _inward(self, body: bytes) -> None:
-        self._answer(302, b"", "Location: http://169.254.169.254/latest/meta-data/")
-
-    def _larger(self, body: bytes) -> None:
-        self._answer(200, _BOMB, "Content-Encoding: gzip")
+        self.answer(302, b"", "Location: http://169.254.169.254/latest/meta-data/")
