@@ -408,3 +408,28 @@ def test_every_mart_has_rows(demo_warehouse: Published) -> None:
     assert len(names) >= 5
     for name in {name for (name,) in names} - NOT_TOLD:
         assert demo_warehouse.value(f"select count(*) from marts.{name}") > 0, name
+
+
+def test_every_interval_holds_its_estimate(demo_warehouse: Published) -> None:
+    named = demo_warehouse.rows(
+        """
+        select lows.table_name, lows.column_name, highs.column_name, estimates.column_name
+        from information_schema.columns as lows
+        inner join information_schema.columns as highs
+            on lows.table_schema = highs.table_schema and lows.table_name = highs.table_name
+            and highs.column_name = replace(lows.column_name, '_low', '_high')
+        inner join information_schema.columns as estimates
+            on lows.table_schema = estimates.table_schema
+            and lows.table_name = estimates.table_name
+            and estimates.column_name = replace(lows.column_name, '_low', '')
+        where lows.table_schema = 'marts' and contains(lows.column_name, '_low')
+        """
+    )
+    assert len(named) > 8
+    outside = {
+        f"{table}.{estimate}": demo_warehouse.value(
+            f"select count(*) from marts.{table} where {estimate} not between {low} and {high}"
+        )
+        for table, low, high, estimate in named
+    }
+    assert {name: rows for name, rows in outside.items() if rows} == {}

@@ -148,16 +148,18 @@ final as (
         with_spread.customers_at_risk,
         with_spread.customers_retained,
         100 * with_spread.retained_part as retention_pct,
-        greatest(100 * (
+        -- none and all retained are bounds themselves, which doubles miss by their last digit
+        greatest(least(100 * (
             with_spread.retained_part
             + 1.959963984540054 * 1.959963984540054 / (2.0 * with_spread.customers_at_risk)
             - with_spread.retained_spread
-        ) / with_spread.wilson_scale, 0) as retention_low_pct,
-        least(100 * (
+        ) / with_spread.wilson_scale, 100 * with_spread.retained_part), 0) as retention_low_pct,
+        least(greatest(100 * (
             with_spread.retained_part
             + 1.959963984540054 * 1.959963984540054 / (2.0 * with_spread.customers_at_risk)
             + with_spread.retained_spread
-        ) / with_spread.wilson_scale, 100) as retention_high_pct,
+        ) / with_spread.wilson_scale, 100 * with_spread.retained_part), 100)
+            as retention_high_pct,
 
         ---------- revenue
         cast(with_spread.revenue_home as decimal(38, 4)) as revenue_home,

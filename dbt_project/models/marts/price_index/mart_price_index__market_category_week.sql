@@ -532,14 +532,17 @@ final as (
         keys.scope as competitor,
 
         ---------- index
-        100.0 * indexed.our_basket_home / nullif(indexed.their_basket_home, 0) as price_index,
+        100.0 * (indexed.our_basket_home / nullif(indexed.their_basket_home, 0)) as price_index,
+        -- the index itself is among them, for sums of doubles differ in their last digit
         100.0 * least(
             sure_products.our_home / nullif(sure_products.their_highest_home, 0),
-            doubtful_bounds.lowest_ratio
+            doubtful_bounds.lowest_ratio,
+            indexed.our_basket_home / nullif(indexed.their_basket_home, 0)
         ) as price_index_low,
         100.0 * greatest(
             sure_products.our_home / nullif(sure_products.their_lowest_home, 0),
-            doubtful_bounds.highest_ratio
+            doubtful_bounds.highest_ratio,
+            indexed.our_basket_home / nullif(indexed.their_basket_home, 0)
         ) as price_index_high,
         100.0 * indexed.our_sold_basket_home / nullif(indexed.their_sold_basket_home, 0)
             as price_index_sold,
