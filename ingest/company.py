@@ -801,11 +801,9 @@ def _check_database(document: Document, at: Location, source: dict[str, Any]) ->
             "the database and what is read of it",
             "add `database:` with engine, connection and table; see docs/sources.md",
         )
-    _check_is_mapped(document, at, source)
-    _check_layout_names(document, at, source)
-    for key in (*_FILE_KEYS, "pages", "rest"):
-        if key in source:
-            document.add((*at, key), f"{key} in a source in a database", f"no {key}", "remove it")
+    _check_is_of_kind(
+        document, at, source, ("pages", "rest"), "a source in a database", "remove it"
+    )
 
 
 def _check_rest(document: Document, at: Location, source: dict[str, Any]) -> None:
@@ -817,14 +815,24 @@ def _check_rest(document: Document, at: Location, source: dict[str, Any]) -> Non
             "the API and what is read of it",
             "add `rest:` with base_url, path and records; see docs/sources.md",
         )
+    step = "remove it, or put it under `rest:`"
+    _check_is_of_kind(document, at, source, ("database", "pages"), "a source behind an API", step)
+
+
+def _check_is_of_kind(
+    document: Document,
+    at: Location,
+    source: dict[str, Any],
+    other_kinds: tuple[str, ...],
+    what: str,
+    next_step: str,
+) -> None:
+    """That a source maps its columns, and has no key of files or of another kind."""
     _check_is_mapped(document, at, source)
     _check_layout_names(document, at, source)
-    for key in (*_FILE_KEYS, "database", "pages"):
+    for key in (*_FILE_KEYS, *other_kinds):
         if key in source:
-            document.add(
-                (*at, key), f"{key} in a source behind an API", f"no {key}", "remove it, or put "
-                "it under `rest:`",
-            )  # fmt: skip
+            document.add((*at, key), f"{key} in {what}", f"no {key}", next_step)
 
 
 def _check_pages(document: Document, at: Location, source: dict[str, Any]) -> None:
