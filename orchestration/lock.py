@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -36,6 +37,9 @@ class _ProcessLock:
         self.depth = 0
         self.handle: int | None = None
 
+
+_READS = 50
+_BETWEEN_READS_S = 0.01
 
 _held: dict[Path, _ProcessLock] = {}
 _held_guard = threading.Lock()
@@ -112,7 +116,7 @@ def _flock(
         if not wait:
             raise _busy(path) from error
         if on_wait is not None:
-            on_wait(_read_owner(path))
+            on_wait(_read_new_owner(path))
         fcntl.flock(handle, fcntl.LOCK_EX)
 
 
@@ -140,8 +144,17 @@ def _read_owner(path: Path) -> Owner | None:
         return None
 
 
+def _read_new_owner(path: Path) -> Owner | None:
+    """Give one that took the lock this moment the time to write who it is."""
+    for _ in range(_READS):
+        if (found := _read_owner(path)) is not None:
+            return found
+        time.sleep(_BETWEEN_READS_S)
+    return None
+
+
 def _busy(path: Path) -> Busy:
-    by = _read_owner(path)
+    by = _read_new_owner(path)
     who = "another process" if by is None else f"process {by.pid} since {by.started_at}"
     return Busy(
         what=f"another run is writing: {who}" + ("" if by is None else f" ({by.command})"),

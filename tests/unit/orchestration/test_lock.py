@@ -1,5 +1,7 @@
 """One writer at a time, and a lock that a killed process cannot leave behind."""
 
+import fcntl
+import json
 import os
 import signal
 import subprocess
@@ -59,6 +61,19 @@ def test_another_process_is_refused_and_told_for_whom(home: Home) -> None:
         process.kill()
         process.wait()
         os.kill(child, signal.SIGKILL)
+
+
+def test_one_that_took_the_lock_this_moment_is_named_all_the_same(home: Home) -> None:
+    """Taking the lock and writing who took it are two steps; a second run may come between."""
+    home.lock_file.parent.mkdir(parents=True, exist_ok=True)
+    with home.lock_file.open("w") as taken:
+        fcntl.flock(taken, fcntl.LOCK_EX)
+        text = json.dumps({"pid": 4711, "started_at": "2024-01-01", "command": "tradewind run"})
+        writes = threading.Timer(0.1, home.lock_file.write_text, [text])
+        writes.start()
+        with pytest.raises(Busy, match="process 4711"), writer_lock(home, wait=False):
+            pass
+        writes.join()
 
 
 def test_the_lock_dies_with_its_process_though_a_child_lives_on(home: Home) -> None:
