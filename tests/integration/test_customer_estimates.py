@@ -155,7 +155,8 @@ def test_businesses_and_consumers_are_fitted_apart(small: SmallCompany) -> None:
 def test_without_a_fit_the_mart_says_why_and_falls_back_to_the_mean(small: SmallCompany) -> None:
     """To 31 January, in days: A bought on the 1st and the 11th, B on the 21st: one repeat occasion
     in 30 + 10 days, hence 0.175 in a week; a day is worth 10, without a cost known. D came later
-    and E never: prospects. In the 10 days after, A came back and B did not; D is of no group."""
+    and E never: prospects. In the 10 days after, A came back and B did not; D is of no group.
+    Wilson of one of one: 100 / (1 + 3.8415) to 100 %, to the digit; of none of one, the rest."""
     small.settings["customer_value"] = {"time_unit": "day", "calibration_end": "2024-01-31",
                                         "horizon_weeks": 1, "kinds_together": True}  # fmt: skip
     small.has("customers", {"customer_id": "A", "kind": "business"},
@@ -185,15 +186,17 @@ def test_without_a_fit_the_mart_says_why_and_falls_back_to_the_mean(small: Small
     ).fetchall()
     assert logged == [("bg_nbd", 4), ("gamma_gamma", 3), ("mbg_nbd", 4), ("pareto_nbd", 4)]
     judged = connection.execute(
-        "select market, group_name, customers, came_back, actual_occasions, actual_revenue_home, "
-        "part_of_revenue_pct, scored_customers, expected_occasions "
+        "select market, group_name, customers, came_back, came_back_low_pct, came_back_high_pct, "
+        "actual_occasions, actual_revenue_home, part_of_revenue_pct, scored_customers, "
+        "expected_occasions "
         "from marts.mart_customer_class__validation order by all"
     ).fetchall()
+    none_at_most, all_at_least = pytest.approx(79.3450685), pytest.approx(20.6549314)
     assert judged == [
         (market, *group)
         for market in ("GB", "all")
-        for group in (("one-time buyer", 1, 0, 0, 0, 0, 0, None),
-                      ("repeat buyer", 1, 1, 1, 10, 100, 0, None))
+        for group in (("one-time buyer", 1, 0, 0, none_at_most, 0, 0, 0, 0, None),
+                      ("repeat buyer", 1, 1, all_at_least, 100, 1, 10, 100, 0, None))
     ]  # fmt: skip
 
 

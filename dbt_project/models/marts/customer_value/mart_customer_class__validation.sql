@@ -234,8 +234,7 @@ compared as (
         coalesce(rfm_tenths.held_out_home, class_rivals.rfm_home) as rfm_held_out_home,
         coalesce(last_year_tenths.held_out_home, class_rivals.last_year_home)
             as last_year_held_out_home,
-        cast(measured.came_back as double) / nullif(measured.customers, 0) as came_back_part,
-        3.841458820694124 / measured.customers as z2_n
+        cast(measured.came_back as double) / nullif(measured.customers, 0) as came_back_part
     from measured
     left join rfm_tenths
         on measured.market = rfm_tenths.report_market
@@ -284,18 +283,10 @@ final as (
         100.0 * compared.customers / nullif(compared.market_customers, 0) as customers_pct,
         compared.came_back,
         100 * compared.came_back_part as came_back_pct,
-        100 * greatest((
-            compared.came_back_part + compared.z2_n / 2
-            - sqrt(compared.z2_n * (
-                compared.came_back_part * (1 - compared.came_back_part) + compared.z2_n / 4
-            ))
-        ) / (1 + compared.z2_n), 0) as came_back_low_pct,
-        100 * least((
-            compared.came_back_part + compared.z2_n / 2
-            + sqrt(compared.z2_n * (
-                compared.came_back_part * (1 - compared.came_back_part) + compared.z2_n / 4
-            ))
-        ) / (1 + compared.z2_n), 1) as came_back_high_pct,
+        {{ wilson_bounds_pct(
+            'compared.came_back_part', 'compared.customers',
+            'came_back_low_pct', 'came_back_high_pct'
+        ) }},
 
         ---------- purchases, expected and made
         compared.held_out_occasions as actual_occasions,

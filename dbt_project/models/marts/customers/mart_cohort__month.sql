@@ -108,17 +108,11 @@ triangle as (
 
 ),
 
--- Wilson's interval for the part retained; for the mean revenue, the normal one
+-- of the mean revenue, for its normal interval
 with_spread as (
 
     select
         *,
-        1.959963984540054 * sqrt(
-            retained_part * (1 - retained_part) / customers_at_risk
-            + 1.959963984540054 * 1.959963984540054
-            / (4.0 * customers_at_risk * customers_at_risk)
-        ) as retained_spread,
-        1 + 1.959963984540054 * 1.959963984540054 / customers_at_risk as wilson_scale,
         case
             when customers_at_risk > 1
                 then 1.959963984540054 * sqrt(
@@ -148,18 +142,10 @@ final as (
         with_spread.customers_at_risk,
         with_spread.customers_retained,
         100 * with_spread.retained_part as retention_pct,
-        -- none and all retained are bounds themselves, which doubles miss by their last digit
-        greatest(least(100 * (
-            with_spread.retained_part
-            + 1.959963984540054 * 1.959963984540054 / (2.0 * with_spread.customers_at_risk)
-            - with_spread.retained_spread
-        ) / with_spread.wilson_scale, 100 * with_spread.retained_part), 0) as retention_low_pct,
-        least(greatest(100 * (
-            with_spread.retained_part
-            + 1.959963984540054 * 1.959963984540054 / (2.0 * with_spread.customers_at_risk)
-            + with_spread.retained_spread
-        ) / with_spread.wilson_scale, 100 * with_spread.retained_part), 100)
-            as retention_high_pct,
+        {{ wilson_bounds_pct(
+            'with_spread.retained_part', 'with_spread.customers_at_risk',
+            'retention_low_pct', 'retention_high_pct'
+        ) }},
 
         ---------- revenue
         cast(with_spread.revenue_home as decimal(38, 4)) as revenue_home,
