@@ -22,11 +22,9 @@ from orchestration.files import (
     require_space,
     write_json,
 )
+from orchestration.storage import STORAGE_VERSION, set_for_writing
 from orchestration.versions import current_version, database_of, repair
 
-# The oldest format that DuckDB 1.0 and 1.1, hence the BI tools of the last two years, can read.
-# It costs some compression; every view, macro and comment of ours works in it.
-STORAGE_VERSION = "v1.0.0"
 KEPT_CANDIDATES = 2
 _COMPACT_ABOVE_FREE = 0.4
 _COMPACT_ABOVE_BYTES = 64 << 20
@@ -205,6 +203,7 @@ def write_database(database: Path, source: Path | None = None) -> None:
     partial = database.with_name(database.name + ".partial")
     remove(partial)
     with full_disk_explained(database.parent), connect_memory() as connection:
+        set_for_writing(connection)
         connection.execute(
             f"attach {quoted(partial)} as made (storage_version '{STORAGE_VERSION}')"
         )

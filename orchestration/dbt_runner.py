@@ -15,6 +15,7 @@ from ingest.errors import TradewindError
 from ingest.home import Home
 from orchestration.files import remove, write_json
 from orchestration.fingerprints import PROJECT, project_fingerprint
+from orchestration.storage import WRITING_SETTINGS
 
 _LOGGED_LEVELS = frozenset({"warn", "error"})
 # what dbt says when a node is finished, by the name of its event
@@ -229,6 +230,7 @@ def _profile(home: Home, database: Path, engine_config: Mapping[str, Any]) -> It
         "schema": "main",
         "threads": int(engine_config.get("threads", os.cpu_count() or 2)),
         "config_options": dict(engine_config),
+        "settings": dict(WRITING_SETTINGS),
     }
     profile = {"tradewind": {"target": "duckdb", "outputs": {"duckdb": output}}}
     # JSON is YAML

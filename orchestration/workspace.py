@@ -16,6 +16,7 @@ from orchestration import candidate as candidates
 from orchestration.fingerprints import code_fingerprint
 from orchestration.gates.expectations import Session
 from orchestration.gates.results import prepare_audit
+from orchestration.storage import set_for_writing
 
 if TYPE_CHECKING:
     import duckdb
@@ -89,6 +90,7 @@ class Workspace:
 
         connection = duckdb.connect(str(self.candidate.database), config=self.engine_config)
         try:
+            set_for_writing(connection)
             if "prepared" not in self.notes:
                 prepare(connection, self.company)
                 prepare_audit(connection)

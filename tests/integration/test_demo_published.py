@@ -51,6 +51,16 @@ def test_sound_lines_are_in_core(demo_warehouse: Published, truth: Truth) -> Non
     assert found == _ended(truth, "core")
 
 
+def test_raw_and_core_are_written_without_looking_for_symbols(demo_warehouse: Published) -> None:
+    """Loading writes the first, dbt the second; both must have been told how to store text."""
+    stored = " union all ".join(
+        f"select compression from pragma_storage_info('{table}')"
+        for table in ("stored.sales", "core.fct_sales")
+    )
+    assert demo_warehouse.rows(f"select distinct compression from ({stored})")
+    assert not demo_warehouse.rows(f"from ({stored}) where compression = 'FSST'")
+
+
 def test_spoilt_lines_are_in_quarantine_under_their_rule(
     demo_warehouse: Published, truth: Truth
 ) -> None:
