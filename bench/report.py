@@ -30,8 +30,8 @@ def _page(sizes: "Sequence[Size]", fixed: Mapping[str, Usage]) -> str:
         [
             "# Results",
             f"Measured on {datetime.now(UTC):%Y-%m-%d} by `make bench`: {_machine()}.",
-            "The baseline is `bench/baseline.sql`, the same facts and marts by hand, without "
-            "lineage, quarantine, checks or versions.",
+            "The baseline is `bench/baseline.sql`, the same facts and marts in one SQL script by "
+            "hand, without fits of customer models, lineage, quarantine, checks or versions.",
             "",
             "## By order lines",
             _size_table(sizes, fixed),
