@@ -259,6 +259,9 @@ set variable before_after = getvariable('as_of') - 2 * getvariable('window_days'
 -- what came after it is held out
 set variable held_out_after = getvariable('as_of') - 7 * 26;
 
+create table comparisons as
+select unnest(['month before', 'year before']) as compared_with, unnest([1, 12]) as months_back;
+
 create table customer_days as
 select
     customer_id, market, order_date,
@@ -532,6 +535,7 @@ concentrated as (
         sum(net_amount_home) filter (place <= ceil(customers * 0.01)) as top_1_home,
         sum(net_amount_home) filter (place <= ceil(customers * 0.1)) as top_10_home,
         sum(net_amount_home) filter (place <= ceil(customers * 0.2)) as top_20_home,
+        sum(net_amount_home) filter (place <= 5) as largest_five_home,
         sum(place * net_amount_home) as placed_home
     from placed
     inner join markets using (market, order_month)
@@ -556,17 +560,14 @@ select
     100 * top_10_home::double / buyers_revenue_home as top_10_share_pct,
     100 * top_20_home::double / buyers_revenue_home as top_20_share_pct,
     100 * largest_home::double / buyers_revenue_home as largest_customer_share_pct,
+    100 * largest_five_home::double / buyers_revenue_home as largest_five_share_pct,
     (customers + 1 - 2 * placed_home::double / buyers_revenue_home) / customers as gini
 from sales
 inner join markets using (market, order_month)
 inner join concentrated using (market, order_month);
 
 create table mart_flow as
-with comparisons as (
-    select unnest(['month before', 'year before']) as compared_with, unnest([1, 12]) as months_back
-),
-
-compared as (
+with compared as (
     select
         coalesce(now.compared_with, past.compared_with) as compared_with,
         coalesce(now.market, past.market) as market,
@@ -904,3 +905,503 @@ select
         as contribution_to_growth_pp
 from segments
 inner join cycles using (category);
+
+create table mart_price_volume_mix as
+with span as (
+    select min(order_month) as first_month, max(order_month) as last_month from mart_sales
+),
+
+sides as (
+    select
+        compared_with, months_back, order_month, market, product_id,
+        coalesce(now.currency, past.currency) as currency,
+        now.lines is not null as is_there,
+        past.lines is not null as was_there,
+        coalesce(now.units, 0) as units,
+        coalesce(past.units, 0) as units_compared,
+        coalesce(now.net_amount_home, 0) as revenue_home,
+        coalesce(past.net_amount_home, 0) as revenue_compared_home,
+        coalesce(now.net_amount_local, 0) as net_local,
+        past.net_amount_home::double / nullif(past.net_amount_local, 0)::double as rate_then
+    from (from mart_sales, comparisons) as now
+    full join (
+        select * replace ((order_month + to_months(months_back))::date as order_month)
+        from mart_sales, comparisons
+    ) as past using (compared_with, months_back, order_month, market, product_id)
+),
+
+compared as (
+    select
+        sides.*,
+        (sides.order_month - to_months(sides.months_back))::date as compared_month,
+        sides.revenue_home::double / nullif(sides.units, 0)::double as price,
+        sides.revenue_compared_home::double / nullif(sides.units_compared, 0)::double
+            as price_compared,
+        coalesce(price >= 0, false) as is_sold,
+        coalesce(price_compared >= 0, false) as was_sold,
+        case
+            when is_sold and was_sold then 'both'
+            when is_sold then 'new'
+            when was_sold then 'lost'
+            when sides.is_there and sides.was_there then 'neither'
+            when sides.is_there then 'new'
+            else 'lost'
+        end as sold_in
+    from sides
+    cross join span
+    where
+        sides.order_month <= span.last_month
+        and sides.order_month >= span.first_month + to_months(sides.months_back)
+),
+
+-- at the rate that the revenue then was converted at, or at the month's where that tells none
+rated as (
+    select
+        compared.*,
+        products.category,
+        products.name as product_name,
+        compared.revenue_home - compared.revenue_compared_home as revenue_change_home,
+        (
+            compared.revenue_home::double - (
+                compared.net_local::double * if(
+                    compared.rate_then between 0.8 * month_rates.rate and 1.2 * month_rates.rate,
+                    compared.rate_then, month_rates.rate
+                )
+            )::decimal(38, 6)
+        )::decimal(38, 4) as fx_effect_home,
+        sum(if(sold_in = 'both', units, 0)) over same_category as category_units,
+        sum(if(sold_in = 'both', units_compared, 0)) over same_category as category_units_compared
+    from compared
+    inner join products using (product_id)
+    inner join month_rates
+        on compared.currency = month_rates.currency
+        and compared.compared_month = month_rates.order_month
+    window same_category as (
+        partition by compared.order_month, compared.market, products.category,
+        compared.compared_with
+    )
+),
+
+effects as (
+    select
+        *,
+        case
+            when sold_in <> 'both' then 0
+            when category_units >= 0 and category_units_compared > 0
+                then revenue_compared_home::double
+                * (category_units::double / category_units_compared::double - 1)
+            else revenue_compared_home::double * (units::double / units_compared::double - 1)
+        end::decimal(38, 4) as volume_effect_home,
+        case sold_in
+            when 'both' then (
+                revenue_compared_home::double * units::double / units_compared::double
+                - revenue_compared_home::double
+            )::decimal(38, 4) - volume_effect_home
+            when 'neither' then revenue_change_home - fx_effect_home
+            else 0
+        end as mix_effect_home
+    from rated
+)
+
+select
+    order_month, market, category, product_id, compared_with, product_name, compared_month,
+    sold_in,
+    units, units_compared, revenue_home, revenue_compared_home,
+    revenue_home - fx_effect_home as revenue_constant_home,
+    if(is_sold, price, null) as average_price_home,
+    if(was_sold, price_compared, null) as average_price_compared_home,
+    revenue_change_home,
+    if(
+        sold_in = 'both',
+        revenue_change_home - fx_effect_home - volume_effect_home - mix_effect_home, 0
+    ) as price_effect_home,
+    volume_effect_home,
+    mix_effect_home,
+    if(sold_in = 'new', revenue_change_home - fx_effect_home, 0) as new_effect_home,
+    if(sold_in = 'lost', revenue_change_home - fx_effect_home, 0) as lost_effect_home,
+    fx_effect_home
+from effects;
+
+create table mart_price_volume_mix_category as
+with categories as (
+    select
+        order_month, market, category, compared_with, compared_month,
+        sum(columns('units|revenue|effect')),
+        count(*) filter (sold_in = 'both') as products_in_both,
+        count(*) filter (sold_in = 'new' and revenue_home <> 0) as products_new,
+        count(*) filter (sold_in = 'lost' and revenue_compared_home <> 0) as products_lost
+    from mart_price_volume_mix group by all
+)
+
+select
+    *,
+    if(
+        revenue_compared_home > 0,
+        100 * revenue_change_home::double / revenue_compared_home::double, null
+    ) as growth_pct,
+    if(
+        revenue_compared_home > 0,
+        100 * (revenue_constant_home - revenue_compared_home)::double
+        / revenue_compared_home::double,
+        null
+    ) as growth_constant_pct
+from categories;
+
+create table mart_market_structure as
+with lengths as (
+    select unnest(['month', 'quarter', 'year']) as period, to_months(unnest([1, 3, 12])) as length
+),
+
+placed as (
+    select
+        *,
+        row_number() over (
+            partition by period, period_start, market, category order by value_home desc, firm
+        ) as value_place,
+        row_number() over (
+            partition by period, period_start, market, category order by units desc, firm
+        ) as volume_place
+    from mart_market_firm
+),
+
+firms as (
+    select
+        period, period_start, market, category,
+        max(firm) filter (value_place = 1) as leader_firm,
+        max(value_share_pct) filter (value_place = 1) as leader_share_pct,
+        max(firm) filter (value_place = 2) as second_firm,
+        max(value_share_pct) filter (value_place = 2) as second_share_pct,
+        sum(value_home) filter (value_place <= 3) as largest_three_value_home,
+        sum(units) filter (volume_place <= 3) as largest_three_units,
+        sum(units) filter (volume_place <= 4) as largest_four_units,
+        -- where a maker is at home is known of ours alone
+        sum(value_home) filter (is_own) as maker_value_home,
+        sum(units) filter (is_own) as maker_units
+    from placed group by all
+),
+
+moves as (
+    select
+        coalesce(now.period, past.period) as period,
+        coalesce(now.period_start, past.period_start) as period_start,
+        coalesce(now.market, past.market) as market,
+        coalesce(now.category, past.category) as category,
+        count(*) filter (past.firm is null) as firms_entered,
+        count(*) filter (now.firm is null) as firms_exited
+    from (from mart_market_firm where value_home > 0) as now
+    full join (
+        select * replace ((period_start + length)::date as period_start)
+        from mart_market_firm inner join lengths using (period)
+        where value_home > 0
+    ) as past
+        on now.period = past.period and now.period_start = past.period_start
+        and now.market = past.market and now.category = past.category and now.firm = past.firm
+    group by all
+),
+
+grown as (
+    select
+        markets.*,
+        before.period is not null as is_compared,
+        past.market_value_home as market_value_then,
+        (markets.market_value_home - past.market_value_home)::double as market_change,
+        (markets.own_value_home - past.own_value_home)::double as own_change,
+        100 * (markets.market_value_home::double / nullif(past.market_value_home, 0)::double - 1)
+            as market_growth_pct,
+        if(
+            past.own_value_home > 0,
+            100 * (markets.own_value_home::double / past.own_value_home::double - 1), null
+        ) as own_growth_pct
+    from mart_market as markets
+    inner join lengths using (period)
+    left join mart_market as before
+        on markets.period = before.period and markets.market = before.market
+        and markets.category = before.category
+        and markets.period_start = before.period_start + lengths.length
+    left join mart_market as past
+        on markets.period = past.period and markets.market = past.market
+        and markets.category = past.category
+        and markets.period_start = past.period_start + interval 1 year
+)
+
+select
+    period, period_start, market, category,
+    named_firms, hhi_value, hhi_volume, cr4_value_pct, relative_share,
+    100 * largest_three_value_home::double / market_value_home::double as cr3_value_pct,
+    100 * largest_three_units::double / market_units::double as cr3_volume_pct,
+    100 * largest_four_units::double / market_units::double as cr4_volume_pct,
+    leader_firm, leader_share_pct, second_firm, second_share_pct,
+    if(is_compared, firms_entered, null) as firms_entered,
+    if(is_compared, firms_exited, null) as firms_exited,
+    if(market = 'GB', 100 * maker_value_home::double / market_value_home::double, null)
+        as domestic_makers_value_share_pct,
+    if(market = 'GB', null, 100 * maker_value_home::double / market_value_home::double)
+        as foreign_makers_value_share_pct,
+    if(market = 'GB', 100 * maker_units::double / market_units::double, null)
+        as domestic_makers_volume_share_pct,
+    if(market = 'GB', null, 100 * maker_units::double / market_units::double)
+        as foreign_makers_volume_share_pct,
+    market_growth_pct,
+    own_growth_pct,
+    if(
+        market_change >= 0.0005 * market_value_then::double,
+        100 * own_change / market_change, null
+    ) as share_of_growth_pct,
+    case
+        when market_growth_pct is null or relative_share is null then null
+        when market_growth_pct >= 10 and relative_share >= 1 then 'star'
+        when market_growth_pct >= 10 then 'question mark'
+        when relative_share >= 1 then 'cash cow'
+        else 'dog'
+    end as growth_share_cell
+from grown
+left join firms using (period, period_start, market, category)
+left join moves using (period, period_start, market, category);
+
+create table mart_share_drivers as
+with measured as (
+    select
+        period_start, market, category,
+        unnest(['value', 'volume']) as measure,
+        unnest([own_value_home::double, own_units::double]) as own,
+        unnest([market_value_home::double, market_units::double]) as whole
+    from mart_market where period = 'month'
+),
+
+paths as (
+    select
+        measured.period_start, measured.market, measured.category, comparisons.compared_with,
+        measured.measure,
+        before.own as own_0,
+        before.whole as whole_0,
+        measured.own as own_1,
+        measured.whole as whole_1,
+        own_0 / whole_0 as share_0,
+        own_1 / whole_1 as share_1,
+        own_1 / nullif(own_1 + whole_0 - own_0, 0) as share_if_own,
+        own_0 / nullif(own_0 + whole_1 - own_1, 0) as share_if_rivals,
+        -- the mean of both orders of change
+        case
+            when share_if_own is null then share_1 - coalesce(share_if_rivals, share_0)
+            when share_if_rivals is null then share_if_own - share_0
+            else (share_if_own - share_0 + share_1 - share_if_rivals) / 2
+        end as own_growth
+    from measured
+    cross join comparisons
+    inner join measured as before
+        on measured.market = before.market and measured.category = before.category
+        and measured.measure = before.measure
+        and measured.period_start = before.period_start + to_months(comparisons.months_back)
+    where
+        measured.whole > 0 and before.whole > 0
+        and measured.own is not null and before.own is not null
+),
+
+markets as (
+    select
+        *,
+        sum(whole_0) over one_market as market_0,
+        sum(whole_1) over one_market as market_1,
+        sum(own_0) over one_market / market_0 as market_share_0,
+        sum(own_1) over one_market / market_1 as market_share_1,
+        sum(whole_0) over all_markets as total_0,
+        sum(whole_1) over all_markets as total_1,
+        sum(own_0) over all_markets / total_0 as total_share_0,
+        sum(own_1) over all_markets / total_1 as total_share_1
+    from paths
+    window
+        one_market as (partition by period_start, compared_with, measure, market),
+        all_markets as (partition by period_start, compared_with, measure)
+),
+
+contributions as (
+    select
+        *,
+        (market_0 / total_0 + market_1 / total_1) / 2 as market_weight,
+        (whole_0 / market_0 + whole_1 / market_1) / 2 as category_weight,
+        (market_share_0 + market_share_1) / 2 as mean_market_share,
+        100 * market_weight * category_weight * own_growth as contribution_own_growth_pp,
+        100 * market_weight * category_weight * (share_1 - share_0 - own_growth)
+            as contribution_rivals_growth_pp,
+        100 * market_weight * (whole_1 / market_1 - whole_0 / market_0)
+            * ((share_0 + share_1) / 2 - mean_market_share) as contribution_category_mix_pp,
+        100 * (market_1 / total_1 - market_0 / total_0) * category_weight
+            * (mean_market_share - (total_share_0 + total_share_1) / 2)
+            as contribution_market_mix_pp
+    from markets
+)
+
+select
+    period_start, market, category, compared_with, measure,
+    100 * share_1 as share_pct,
+    100 * share_0 as share_compared_pct,
+    100 * (share_1 - share_0) as share_change_pp,
+    100 * own_growth as own_growth_pp,
+    100 * (share_1 - share_0 - own_growth) as rivals_growth_pp,
+    100 * total_share_1 as total_share_pct,
+    100 * (total_share_1 - total_share_0) as total_share_change_pp,
+    contribution_own_growth_pp,
+    contribution_rivals_growth_pp,
+    contribution_category_mix_pp,
+    contribution_market_mix_pp,
+    contribution_own_growth_pp + contribution_rivals_growth_pp + contribution_category_mix_pp
+    + contribution_market_mix_pp as contribution_pp
+from contributions;
+
+create table mart_industry_timeline as
+select
+    sizes.market, sizes.period_start as month_start,
+    count(*) as categories,
+    sum(sizes.market_units) as market_units,
+    sum(sizes.market_value_home) as market_value_home,
+    sum(sizes.own_value_home) as own_value_home,
+    100 * (
+        sum(sizes.market_value_home) filter (past.period is not null)::double
+        / sum(past.market_value_home)::double - 1
+    ) as market_growth_year_pct
+from mart_market as sizes
+left join mart_market as past
+    on sizes.period = past.period and sizes.market = past.market
+    and sizes.category = past.category
+    and sizes.period_start = past.period_start + interval 1 year
+where sizes.period = 'month'
+group by all;
+
+-- a market's place among those of the month, from 0 to 100
+create macro score(figure) as if(
+    figure is not null and count(figure) over (partition by order_month) > 1,
+    100 * percent_rank() over (partition by order_month, figure is null order by figure), null
+);
+
+create table mart_export as
+with months as (
+    select
+        order_month, market,
+        sum(units) as units,
+        sum(net_amount_home) as revenue_home,
+        sum(cost_home) as cost_home,
+        sum(net_amount_costed_home) as revenue_costed_home,
+        sum(net_at_own_rate::decimal(38, 4)) as at_own_rate,
+        sum(net_at_previous_month_rate_home) as at_previous_rate,
+        sum(net_at_year_before_rate_home) as at_year_rate
+    from mart_sales group by all
+),
+
+market_sizes as (
+    select
+        period_start as order_month, market,
+        sum(market_value_home) as market_value_home,
+        sum(own_value_home) as own_value_home
+    from mart_market where period = 'month' group by all
+),
+
+-- what the same products bring abroad and at home, weighted with the units sold abroad
+price_levels as (
+    select
+        abroad.order_month, abroad.market,
+        100 * sum(abroad.net_amount_home)::double / sum((
+            abroad.units::double * home.net_amount_home::double / home.units::double
+        )::decimal(38, 4))::double as price_level_index
+    from mart_sales as abroad
+    inner join mart_sales as home
+        on abroad.order_month = home.order_month and abroad.product_id = home.product_id
+        and home.market = 'GB'
+    where abroad.units > 0 and abroad.net_amount_home > 0 and home.units > 0
+        and home.net_amount_home > 0
+    group by all
+),
+
+twelve_months as (
+    select
+        months.*,
+        sum(months.revenue_home) over up_to_it as revenue_12_months_home,
+        sum(months.revenue_costed_home) over up_to_it as costed_12_months_home,
+        sum(months.revenue_costed_home - months.cost_home) over up_to_it as margin_12_months_home,
+        sum(market_sizes.market_value_home) over up_to_it as market_12_months_home,
+        sum(market_sizes.own_value_home) over up_to_it as own_12_months_home,
+        sum(if(past.market is null, null, months.at_year_rate)) over up_to_it as at_year_rate_12,
+        sum(if(months.at_year_rate is null, null, past.at_own_rate)) over up_to_it
+            as at_own_rate_12_before,
+        previous.at_own_rate as at_own_rate_previous,
+        past.at_own_rate as at_own_rate_past
+    from months
+    left join market_sizes using (order_month, market)
+    left join months as previous
+        on months.market = previous.market
+        and months.order_month = previous.order_month + interval 1 month
+    left join months as past
+        on months.market = past.market and months.order_month = past.order_month + interval 1 year
+    window up_to_it as (
+        partition by months.market order by months.order_month
+        range between interval 11 months preceding and current row
+    )
+),
+
+measured as (
+    select
+        twelve_months.*,
+        market_12_months_home::double as size_home,
+        if(
+            at_own_rate_12_before > 0,
+            100 * (at_year_rate_12::double / at_own_rate_12_before::double - 1), null
+        ) as growth_constant_12_months_pct,
+        100 * own_12_months_home::double / nullif(market_12_months_home, 0)::double
+            as share_of_market_pct,
+        if(
+            costed_12_months_home > 0,
+            100 * margin_12_months_home::double / costed_12_months_home::double, null
+        ) as landed_margin_12_months_pct,
+        price_levels.price_level_index
+    from twelve_months
+    left join price_levels using (order_month, market)
+),
+
+scored as (
+    select
+        *,
+        score(size_home) as size_score,
+        score(growth_constant_12_months_pct) as growth_score,
+        score(share_of_market_pct) as share_score,
+        score(price_level_index) as price_level_score,
+        score(landed_margin_12_months_pct) as margin_score,
+        -- what is not known counts for nothing, and its weight neither
+        (
+            coalesce(30 * size_score, 0) + coalesce(25 * growth_score, 0)
+            + coalesce(15 * share_score, 0) + coalesce(15 * price_level_score, 0)
+            + coalesce(15 * margin_score, 0)
+        ) / nullif(
+            if(size_score is null, 0, 30) + if(growth_score is null, 0, 25)
+            + if(share_score is null, 0, 15) + if(price_level_score is null, 0, 15)
+            + if(margin_score is null, 0, 15), 0
+        ) as attractiveness
+    from measured
+)
+
+select
+    order_month, market, units, scored.revenue_home, revenue_12_months_home,
+    100 * scored.revenue_home::double
+        / nullif(sum(scored.revenue_home) over (partition by order_month), 0)::double
+        as part_of_revenue_pct,
+    cost_home, revenue_costed_home,
+    revenue_costed_home - cost_home as landed_margin_home,
+    if(revenue_costed_home > 0, 100 * landed_margin_home::double / revenue_costed_home::double, null)
+        as landed_margin_pct,
+    at_own_rate - at_previous_rate as fx_effect_month_home,
+    at_own_rate - at_year_rate as fx_effect_year_home,
+    if(
+        at_own_rate_previous > 0,
+        100 * (at_previous_rate::double / at_own_rate_previous::double - 1), null
+    ) as growth_constant_month_pct,
+    if(at_own_rate_past > 0, 100 * (at_year_rate::double / at_own_rate_past::double - 1), null)
+        as growth_constant_year_pct,
+    growth_constant_12_months_pct, price_level_index,
+    mart_concentration.customers,
+    mart_concentration.largest_customer_share_pct as largest_customer_pct,
+    mart_concentration.largest_five_share_pct as largest_five_customers_pct,
+    rank() over (
+        partition by order_month, attractiveness is null order by attractiveness desc
+    ) as attractiveness_rank,
+    attractiveness, size_home, share_of_market_pct, landed_margin_12_months_pct,
+    size_score, growth_score, share_score, price_level_score, margin_score
+from scored
+left join mart_concentration using (order_month, market);

@@ -27,6 +27,16 @@ MARTS = [
     ("mart_basket__product_pair", "mart_basket", ["product_id", "other_product_id"]),
     ("mart_switching__product", "mart_switching", ["product_id"]),
     ("mart_needs__market_segment", "mart_needs", ["market", "category"]),
+    ("mart_price_volume_mix__market_product_month", "mart_price_volume_mix",
+     ["order_month", "market", "product_id", "compared_with"]),
+    ("mart_price_volume_mix__market_category_month", "mart_price_volume_mix_category",
+     ["order_month", "market", "category", "compared_with"]),
+    ("mart_market_structure__market_category_period", "mart_market_structure",
+     ["period", "period_start", "market", "category"]),
+    ("mart_share_drivers__market_category_month", "mart_share_drivers",
+     ["period_start", "market", "category", "compared_with", "measure"]),
+    ("mart_export__market_month", "mart_export", ["order_month", "market"]),
+    ("mart_industry_timeline__market_month", "mart_industry_timeline", ["market", "month_start"]),
 ]  # fmt: skip
 
 # what the made lines have none of: pairs that are often bought together, an order that is too large
@@ -100,3 +110,11 @@ def test_every_column_of_the_baseline_agrees(
             f") <= {close.format(name)}, false) limit 3"
         ).fetchall()
         assert different == [], name
+
+
+def test_the_baseline_has_every_mart_that_the_run_fills(both: duckdb.DuckDBPyConnection) -> None:
+    tables = both.execute(
+        "select table_name from duckdb_tables() where database_name = 'ours' "
+        "and schema_name = 'marts' and estimated_size > 0"
+    ).fetchall()
+    assert {mart for (mart,) in tables} == {mart for mart, _, _ in MARTS}
