@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from analytics.customer_value.cells import Cells, Floats
@@ -16,8 +17,8 @@ BOUND = math.log(1e4)
 FEWEST_REPEATERS = 10
 WIDEST_INTERVAL = 100.0
 """A parameter whose 90 % interval spans more than this factor is not identified."""
-_BLOCK = 8192
-_FIRST_LOOK = 20_000
+FIRST_LOOK = 20_000
+"""Of more than ten times as many cells, about so many show where to climb from."""
 
 Penalty = Callable[[Floats], tuple[float, Floats, Floats]]
 """What is added to the log-likelihood at logarithms of the parameters, with its derivatives."""
@@ -102,11 +103,14 @@ def unidentified(model: Model, cells: Cells, reason: str) -> Fit:
 
 
 class Likelihood:
-    """The log-likelihood of cells by the logarithms of the parameters, time scaled to mean T."""
+    """The log-likelihood of cells by the logarithms of the parameters, time scaled to mean T.
 
-    def __init__(self, model: Model, cells: Cells) -> None:
+    `scale` is that of another set of cells, whose bounds and units are to be shared.
+    """
+
+    def __init__(self, model: Model, cells: Cells, scale: float | None = None) -> None:
         self.model, self.cells = model, cells
-        self.scale = float(cells.count @ cells.T) / cells.customers or 1.0
+        self.scale = scale or float(cells.count @ cells.T) / cells.customers or 1.0
         self.shift = np.where(model.times, math.log(self.scale), 0.0)
         self.unit = float(cells.count @ cells.x) * math.log(self.scale)
         self.x, at = np.unique(cells.x, return_inverse=True)
@@ -118,8 +122,8 @@ class Likelihood:
         common = self.model.common(theta, self.x)
         value = float(self.of_x @ common.log) - self.unit
         gradient, hessian = common.gradient @ self.of_x, common.hessian @ self.of_x
-        for first in range(0, len(self.cells.x), _BLOCK):
-            one = self._block(theta, slice(first, first + _BLOCK))
+        for first in range(0, len(self.cells.x), self.model.block):
+            one = self._block(theta, slice(first, first + self.model.block))
             value, gradient, hessian = value + one[0], gradient + one[1], hessian + one[2]
         hessian = hessian * np.outer(theta, theta) + np.diag(theta * gradient)
         return value, gradient * theta, hessian
@@ -129,13 +133,12 @@ class Likelihood:
         t_x, T = cells.t_x[rows] / self.scale, cells.T[rows] / self.scale
         there, gone = self.model.branches(theta, cells.x[rows], t_x, T)
         log = np.logaddexp(there.log, gone.log)
-        gradient, hessian = np.zeros((4, len(log))), np.zeros((4, 4))
-        for branch in (there, gone):
-            share = np.exp(branch.log - log)
-            gradient += branch.gradient * share
-            hessian += branch.curvature(count * share)
-            hessian += (branch.gradient * (count * share)) @ branch.gradient.T
-        hessian -= (gradient * count) @ gradient.T
+        here, away = np.exp(there.log - log), np.exp(gone.log - log)
+        gradient = here * there.gradient + away * gone.gradient
+        hessian = there.curvature(count * here) + gone.curvature(count * away)
+        # of the difference, not of each and of their mean: those nearly cancel
+        apart = there.gradient - gone.gradient
+        hessian += (apart * (count * here * away)) @ apart.T
         return float(count @ log), gradient @ count, hessian
 
     def maximise(self, start: Floats, penalty: Penalty | None = None) -> Maximum:
@@ -143,8 +146,9 @@ class Likelihood:
 
         Many cells are climbed from where a sample of them has its maximum.
         """
-        if len(self.cells.x) > 10 * _FIRST_LOOK:
-            start = Likelihood(self.model, _sample(self.cells)).maximise(start, penalty).at
+        if len(self.cells.x) > 10 * FIRST_LOOK:
+            sample = Likelihood(self.model, _sample(self.cells), self.scale)
+            start = sample.maximise(start, penalty).at
         found = maximise(self._with(penalty), start - self.shift, -BOUND, BOUND)
         return replace(found, at=found.at + self.shift)
 
@@ -196,11 +200,15 @@ def _start(model: Model, cells: Cells) -> Floats:
 
 def _sample(cells: Cells) -> Cells:
     """Every so-manieth of the cells in the order of x, T and t_x, weighted to the whole."""
-    order = np.lexsort((cells.t_x, cells.T, cells.x))
-    every = len(order) // _FIRST_LOOK
-    which = order[every // 2 :: every]
+    which = every_so_many(np.lexsort((cells.t_x, cells.T, cells.x)))
     weight = cells.customers / float(cells.count[which].sum())
     return cells.take(which, cells.count[which] * weight)
+
+
+def every_so_many(order: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Some `FIRST_LOOK` of the elements of an order, equally far apart."""
+    every = len(order) // FIRST_LOOK
+    return order[every // 2 :: every]
 
 
 def covariance_at(found: Maximum) -> Floats:
@@ -221,9 +229,9 @@ def why_not_identified(names: Sequence[str], found: Maximum) -> str | None:
         return "the likelihood has no maximum that the search could find"
     if found.at_bound.any():
         ran = [
-            f"{name} to its {'upper' if slope > 0 else 'lower'} bound"
-            for name, slope, stopped in zip(names, found.gradient, found.at_bound, strict=True)
-            if stopped
+            f"{name} to its {'upper' if side > 0 else 'lower'} bound"
+            for name, side in zip(names, found.at_bound, strict=True)
+            if side
         ]
         return f"the likelihood keeps rising as a parameter runs away: {', '.join(ran)}"
     curvature = np.linalg.eigvalsh(-found.hessian)

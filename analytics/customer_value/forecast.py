@@ -14,7 +14,6 @@ _ANGLES = np.pi * (np.arange(_DEGREE) + 0.5) / _DEGREE
 _TO_COEFFICIENTS = 2 / _DEGREE * np.cos(np.outer(np.arange(_DEGREE), _ANGLES))
 _TO_COEFFICIENTS[0] /= 2
 _LEGENDRE = np.polynomial.legendre.leggauss(24)
-_BLOCK = 8192
 
 
 @dataclass(frozen=True)
@@ -51,8 +50,8 @@ def p_alive_interval(
         return nothing(those), nothing(those)
     model, theta = model_named(fit.model), fit.theta
     low, high = np.empty_like(those.x), np.empty_like(those.x)
-    for first in range(0, len(those.x), _BLOCK):
-        rows = slice(first, first + _BLOCK)
+    for first in range(0, len(those.x), model.block):
+        rows = slice(first, first + model.block)
         there, gone = model.branches(theta, those.x[rows], those.t_x[rows], those.T[rows])
         slope = (there.gradient - gone.gradient) * theta[:, None]
         reach = np.sqrt(np.einsum("in,ij,jn->n", slope, fit.covariance, slope))
@@ -73,8 +72,8 @@ def alive(fit: Fit, those: Histories) -> Floats:
     if not fit.is_identified:
         return nothing(those)
     model, found = model_named(fit.model), np.empty_like(those.x)
-    for first in range(0, len(those.x), _BLOCK):
-        rows = slice(first, first + _BLOCK)
+    for first in range(0, len(those.x), model.block):
+        rows = slice(first, first + model.block)
         there, gone = model.logs(fit.theta, those.x[rows], those.t_x[rows], those.T[rows])
         found[rows] = expit(there - gone)
     return found

@@ -61,6 +61,8 @@ class Model(ABC):
     parameters: tuple[str, str, str, str]
     times: tuple[bool, bool, bool, bool]
     """Which parameters are measured in time, as T is."""
+    block: int
+    """Cells that are worked on at once, so that what they need stays in the processor's cache."""
 
     def shortest_time(self, theta: Floats) -> float:
         """The smallest parameter in time: nothing that depends on T changes faster."""
@@ -103,6 +105,7 @@ class Geometric(Model):
 
     parameters = ("r", "alpha", "a", "b")
     times = (False, True, False, False)
+    block = 8192
 
     def __init__(self, name: str, first: int) -> None:
         self.name = name
@@ -183,6 +186,7 @@ class Pareto(Model):
     name = "pareto_nbd"
     parameters = ("r", "alpha", "s", "beta")
     times = (False, True, False, True)
+    block = 1024
 
     def common(self, theta: Floats, x: Floats) -> Common:
         r, alpha, s, beta = theta

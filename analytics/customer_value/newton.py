@@ -23,7 +23,8 @@ class Maximum:
 
     Attributes:
         at: The point; value, gradient and hessian are those there.
-        at_bound: Which parameters lie on a bound and would go further.
+        at_bound: 1 where a parameter lies on its upper bound and would go further, -1 on its
+            lower, 0 elsewhere.
         converged: Whether no further step promised to gain anything.
     """
 
@@ -31,7 +32,7 @@ class Maximum:
     value: float
     gradient: Floats
     hessian: Floats
-    at_bound: NDArray[np.bool_]
+    at_bound: NDArray[np.int8]
     converged: bool
 
 
@@ -42,18 +43,19 @@ def maximise(objective: Objective, start: Floats, low: float, high: float) -> Ma
     follow the gradient. None is longer than 2 in any coordinate or goes beyond the first bound it
     meets, and a step that does not gain is halved.
     """
-    at = np.clip(start, low, high)
+    at = _snapped(np.clip(start, low, high), (low, high))
     value, gradient, hessian = objective(at)
     for _ in range(_STEPS):
-        bound, step = _step_within(at, gradient, hessian, (low, high))
+        stay, step = _step_within(at, gradient, hessian, (low, high))
+        bound = np.where(stay, np.where(at >= high, 1, -1), 0).astype(np.int8)
         if step @ gradient < 2 * _GAIN:
             return Maximum(at, value, gradient, hessian, bound, True)
         room = np.where(step > 0, high - at, at - low)
         step *= min(1.0, _LONGEST / np.abs(step).max(), _first_met(room, np.abs(step)))
-        found = _search(objective, at, step, value, (low, high))
+        # a gain below what sums of this size can show is not searched for
+        converged = bool(step @ gradient < 1e-10 * max(1.0, abs(value)))
+        found = _search(objective, at, step, value, (low, high), 2 if converged else 30)
         if found is None:
-            # what is left to gain is below what sums of this size can show
-            converged = bool(step @ gradient < 1e-10 * max(1.0, abs(value)))
             return Maximum(at, value, gradient, hessian, bound, converged)
         at, (value, gradient, hessian) = found
     return Maximum(at, value, gradient, hessian, bound, False)
@@ -88,13 +90,22 @@ def _first_met(room: Floats, step: Floats) -> float:
 
 
 def _search(
-    objective: Objective, at: Floats, step: Floats, value: float, bounds: tuple[float, float]
+    objective: Objective,
+    at: Floats,
+    step: Floats,
+    value: float,
+    bounds: tuple[float, float],
+    tries: int,
 ) -> tuple[Floats, tuple[float, Floats, Floats]] | None:
-    for halvings in range(30):
-        there = at + step * 0.5**halvings
-        low, high = (np.isclose(there, bound, rtol=0, atol=1e-9) for bound in bounds)
-        there = np.where(low, bounds[0], np.where(high, bounds[1], there))
+    for halvings in range(tries):
+        there = _snapped(at + step * 0.5**halvings, bounds)
         found = objective(there)
         if np.isfinite(found[0]) and found[0] > value:
             return there, found
     return None
+
+
+def _snapped(at: Floats, bounds: tuple[float, float]) -> Floats:
+    """A point whose coordinates lie on a bound where they are all but on it."""
+    low, high = (np.isclose(at, bound, rtol=0, atol=1e-9) for bound in bounds)
+    return np.where(low, bounds[0], np.where(high, bounds[1], at))

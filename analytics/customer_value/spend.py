@@ -16,7 +16,9 @@ from analytics.customer_value.cells import Floats, as_floats
 from analytics.customer_value.fitting import (
     BOUND,
     FEWEST_REPEATERS,
+    FIRST_LOOK,
     covariance_at,
+    every_so_many,
     why_not_identified,
 )
 from analytics.customer_value.newton import Maximum, maximise
@@ -81,9 +83,7 @@ def fit_spend(frequency: Any, mean_spend: Any, count: Any = None) -> SpendFit:
         few = f"too few customers: {n.sum():g}, at least {FEWEST_REPEATERS} are needed"
         return _judged(None, few, (x, m, n))
     scale = math.exp(float(n @ np.log(m) / n.sum()))
-    start = np.log([2.0, 3.0, 1.0])
-    levels, relative = np.unique(x, return_inverse=True), m / scale
-    found = maximise(lambda phi: _likelihood(phi, x, relative, n, levels), start, -BOUND, BOUND)
+    found = _maximum(x, m / scale, n)
     reason = why_not_identified(PARAMETERS, found) or _infinite_mean(found)
     shift = np.array([0, 0, math.log(scale)])
     value = found.value - float(n.sum()) * math.log(scale)
@@ -103,35 +103,58 @@ def expected_spend(spend: SpendFit, frequency: Any, mean_spend: Any) -> Floats:
     return np.asarray(p * (gamma + x * np.where(x > 0, m, 0.0)) / (p * x + q - 1))
 
 
-def _likelihood(
-    phi: Floats, x: Floats, m: Floats, n: Floats, levels: tuple[Floats, Any]
-) -> tuple[float, Floats, Floats]:
-    """Log-likelihood by the logarithms of p, q and gamma, with gradient and Hessian.
+def _maximum(x: Floats, m: Floats, n: Floats) -> Maximum:
+    """Where the likelihood is highest; many customers are climbed from where a sample's is."""
+    start = np.log([2.0, 3.0, 1.0])
+    if len(x) > 10 * FIRST_LOOK:
+        which = every_so_many(np.lexsort((m, x)))
+        start = maximise(SpendLikelihood(x[which], m[which], n[which]), start, -BOUND, BOUND).at
+    return maximise(SpendLikelihood(x, m, n), start, -BOUND, BOUND)
 
-    `levels` are the values of x and where each stands.
+
+class SpendLikelihood:
+    """The log-likelihood by the logarithms of p, q and gamma, with gradient and Hessian.
+
+    Few values of x have the spend of many customers each: what is costly depends on x alone, and
+    of m there are three sums by x at every point, with z = m x / gamma: those of log(1 + z), of
+    z / (1 + z) and of its square.
     """
-    p, q, gamma = np.exp(phi)
-    total, rest = p * x + q, gamma + m * x
-    # few values of x, each with the spend of many: what is costly depends on x alone
-    few, where = levels
-    own, whole = p * few, p * few + q
-    value = (special.gammaln(whole) - special.gammaln(own) - special.gammaln(q))[where]
-    value += q * np.log(gamma) + (p * x - 1) * np.log(m) + p * x * np.log(x) - total * np.log(rest)
-    by_total = special.digamma(whole)[where] - np.log(rest)
-    by_p = x * (by_total - special.digamma(own)[where] + np.log(m) + np.log(x))
-    by_q = by_total - special.digamma(q) + np.log(gamma)
-    by_gamma = q / gamma - total / rest
-    curve = special.polygamma(1, whole)[where]
-    hessian = np.zeros((3, 3))
-    hessian[0, 0] = n @ (x**2 * (curve - special.polygamma(1, own)[where]))
-    hessian[1, 1] = n @ (curve - special.polygamma(1, q))
-    hessian[2, 2] = n @ (total / rest**2 - q / gamma**2)
-    hessian[0, 1] = hessian[1, 0] = n @ (x * curve)
-    hessian[0, 2] = hessian[2, 0] = -(n @ (x / rest))
-    hessian[1, 2] = hessian[2, 1] = n @ (1 / gamma - 1 / rest)
-    theta = np.exp(phi)
-    gradient = theta * np.array([n @ by_p, n @ by_q, n @ by_gamma])
-    return float(n @ value), gradient, hessian * np.outer(theta, theta) + np.diag(gradient)
+
+    def __init__(self, x: Floats, m: Floats, n: Floats) -> None:
+        self.x, self.at = np.unique(x, return_inverse=True)
+        self.n, self.spent, self.each = n, m * x, np.bincount(self.at, n)
+        self.logs = float(n @ np.log(m)), float(n @ (x * np.log(m * x)))
+
+    def __call__(self, phi: Floats) -> tuple[float, Floats, Floats]:
+        p, q, gamma = np.exp(phi)
+        x, each, spent = self.x, self.each, self.spent / gamma
+        own, total = p * x, p * x + q
+        share = spent / (1 + spent)
+        by_x = [self._by_x(part) for part in (np.log1p(spent), share, share**2)]
+        log_m, x_log_spent = self.logs
+        bought = float(each @ x)
+        value = each @ (special.gammaln(total) - special.gammaln(own) - special.gammaln(q))
+        value += p * (x_log_spent - bought * phi[2]) - log_m - total @ by_x[0]
+        of_total = special.digamma(total)
+        by_p = x @ (each * (of_total - special.digamma(own)) - by_x[0])
+        by_p += x_log_spent - bought * phi[2]
+        by_q = each @ (of_total - special.digamma(q)) - by_x[0].sum()
+        by_gamma = total @ by_x[1] - own @ each
+        curve, theta = special.polygamma(1, total), np.array([p, q, 1.0])
+        hessian = np.zeros((3, 3))
+        hessian[0, 0] = (each * x**2) @ (curve - special.polygamma(1, own))
+        hessian[1, 1] = each @ (curve - special.polygamma(1, q))
+        hessian[2, 2] = total @ (by_x[2] - by_x[1])
+        hessian[0, 1] = hessian[1, 0] = (each * x) @ curve
+        hessian[0, 2] = hessian[2, 0] = x @ (by_x[1] - each)
+        hessian[1, 2] = hessian[2, 1] = by_x[1].sum()
+        gradient = theta * np.array([by_p, by_q, by_gamma])
+        hessian = hessian * np.outer(theta, theta)
+        hessian[[0, 1], [0, 1]] += gradient[:2]
+        return float(value), gradient, hessian
+
+    def _by_x(self, values: Floats) -> Floats:
+        return np.asarray(np.bincount(self.at, self.n * values), np.float64)
 
 
 def _infinite_mean(found: Maximum) -> str | None:

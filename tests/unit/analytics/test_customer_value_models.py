@@ -4,11 +4,20 @@ import numpy as np
 import pytest
 from scipy import integrate, special
 
-from analytics.customer_value import MODELS, Cells, HeldOut, expected_occasions, fit, p_alive
+from analytics.customer_value import (
+    MODELS,
+    Cells,
+    HeldOut,
+    expected_occasions,
+    fit,
+    fit_spend,
+    p_alive,
+)
 from analytics.customer_value.choice import chances
 from analytics.customer_value.fitting import Fit, Likelihood
 from analytics.customer_value.models import Pareto, beta_nodes
 from analytics.customer_value.simulation import simulate
+from analytics.customer_value.spend import SpendLikelihood
 
 POINTS = {
     "bg_nbd": [(0.24, 4.4, 0.79, 2.4), (3.0, 0.2, 0.05, 9.0)],
@@ -146,6 +155,29 @@ def test_a_start_from_a_sample_of_many_cells_ends_at_the_same_maximum() -> None:
     # at the maximum the slope is nothing against its own sampling spread, which is about sqrt(n)
     assert np.abs(gradient).max() < 0.05
     assert found.parameters == pytest.approx(dict(r=0.5, alpha=6, a=0.9, b=1.6), rel=0.1)
+
+
+def test_spend_has_the_derivatives_of_its_value() -> None:
+    draw = np.random.default_rng(0)
+    x, m = draw.integers(1, 9, 300).astype(float), draw.gamma(3, 2, 300)
+    likelihood, step = SpendLikelihood(x, m, draw.integers(1, 4, 300).astype(float)), 1e-5
+    for phi in ([0.5, 1.0, 0.3], [1.0, 5.0, 6.0]):
+        _, gradient, hessian = likelihood(np.array(phi))
+        sides = [(likelihood(phi + step * e), likelihood(phi - step * e)) for e in np.eye(3)]
+        slopes = np.array([(up[0] - down[0]) / (2 * step) for up, down in sides])
+        curves = np.array([(up[1] - down[1]) / (2 * step) for up, down in sides])
+        assert gradient == pytest.approx(slopes, rel=1e-6, abs=1e-5)
+        assert hessian == pytest.approx(curves, rel=1e-6, abs=1e-5)
+
+
+def test_spend_of_many_customers_is_climbed_to_its_maximum() -> None:
+    draw = np.random.default_rng(1)
+    x = draw.integers(1, 9, 210_000).astype(float)
+    m = draw.gamma(6 * x) / x / draw.gamma(4, 1 / 15, 210_000)
+    found = fit_spend(x, m)
+    assert found.parameters == pytest.approx(dict(p=6, q=4, gamma=15), rel=0.05)
+    _, gradient, _ = SpendLikelihood(x, m, np.ones(210_000))(np.log(found.theta))
+    assert np.abs(gradient).max() < 0.05
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from analytics.customer_value import (
     p_alive,
     p_alive_interval,
 )
-from analytics.customer_value.fitting import FEWEST_REPEATERS
+from analytics.customer_value.fitting import FEWEST_REPEATERS, Likelihood
 from analytics.customer_value.simulation import simulate
 
 A_CUSTOMER = [2.0], [10.0], [20.0]
@@ -46,6 +46,19 @@ def test_a_fit_without_departures_is_not_identified(fits: list[Fit]) -> None:
         # what buying says is found all the same, and kept for the log
         assert fitted.parameters["r"] == pytest.approx(1.0, rel=0.1)
         assert np.isnan(list(fitted.std_errors.values())).all()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_what_is_left_to_gain_is_seen_along_a_ridge(model: str) -> None:
+    """Customers all alike: r and alpha run away together, and their Hessian nearly cancels."""
+    draw = np.random.default_rng(4)
+    T = draw.uniform(40, 60, 50_000)
+    n = draw.poisson(0.11 * T)
+    t_x = np.where(n > 0, T * draw.beta(np.maximum(n, 1), 1), 0.0)
+    likelihood = Likelihood(MODELS[model], Cells(n, t_x, T, np.full(n.size, 10.0)))
+    phi, along = np.log([8e3, 8e3 / 0.11 / likelihood.scale, 1e-4, 1e4]), np.array([1.0, 1, 0, 0])
+    below, above = (along @ likelihood(phi + step * along)[1] for step in (-0.1, 0.1))
+    assert along @ likelihood(phi)[2] @ along == pytest.approx((above - below) / 0.2, rel=0.05)
 
 
 def test_nothing_is_predicted_from_it(fits: list[Fit]) -> None:
