@@ -259,448 +259,6 @@ set variable before_after = getvariable('as_of') - 2 * getvariable('window_days'
 -- what came after it is held out
 set variable held_out_after = getvariable('as_of') - 7 * 26;
 
-create table comparisons as
-select unnest(['month before', 'year before']) as compared_with, unnest([1, 12]) as months_back;
-
-create table customer_days as
-select
-    customer_id, market, order_date,
-    max(quantity > 0) as is_occasion,
-    count(*) filter (is_return) as return_lines,
-    sum(quantity)::decimal(18, 4) as units,
-    sum(if(is_return, -quantity, 0))::decimal(18, 4) as units_returned,
-    sum(net_amount_home)::decimal(18, 4) as net_amount_home,
-    sum(if(is_return, -net_amount_home, 0))::decimal(18, 4) as returned_amount_home,
-    sum(margin_home)::decimal(18, 4) as margin_home,
-    sum(if(cost_home is null, 0, net_amount_home))::decimal(18, 4) as net_amount_costed_home
-from fct_sales where customer_id is not null group by all;
-
--- a day on which a customer bought in two markets is one occasion
-create table histories as
-with days as (
-    select
-        customer_id, order_date,
-        min(market) as market,
-        max(is_occasion) as is_occasion,
-        sum(return_lines) as return_lines,
-        sum(units)::decimal(18, 4) as units,
-        sum(units_returned)::decimal(18, 4) as units_returned,
-        sum(net_amount_home)::decimal(18, 4) as net_amount_home,
-        sum(returned_amount_home)::decimal(18, 4) as returned_amount_home,
-        sum(margin_home)::decimal(18, 4) as margin_home,
-        sum(net_amount_costed_home)::decimal(18, 4) as net_amount_costed_home
-    from customer_days group by all
-)
-
-select
-    customer_id,
-    arg_min(market, order_date) as market,
-    min(order_date) filter (is_occasion) as first_order_date,
-    max(order_date) filter (is_occasion) as last_order_date,
-    count(*) filter (is_occasion) as occasions,
-    sum(return_lines)::bigint as returns_count,
-    sum(units)::decimal(18, 4) as units,
-    sum(units_returned)::decimal(18, 4) as units_returned,
-    sum(net_amount_home)::decimal(18, 4) as net_revenue_home,
-    sum(returned_amount_home)::decimal(18, 4) as returns_value_home,
-    sum(margin_home)::decimal(18, 4) as margin_home,
-    sum(net_amount_costed_home)::decimal(18, 4) as costed_home,
-    sum(net_amount_home) filter (is_occasion)::decimal(18, 4) as occasions_home,
-    count(*) filter (is_occasion and order_date > getvariable('held_out_after'))
-        as held_out_occasions,
-    sum(if(order_date > getvariable('held_out_after'), net_amount_home, 0))::decimal(18, 4)
-        as held_out_home
-from days group by all;
-
-create table mart_customer as
-with scores as (
-    select
-        customer_id,
-        ntile(5) over (order by last_order_date, occasions, net_revenue_home, customer_id)
-            as recency_score,
-        ntile(5) over (order by occasions, last_order_date, net_revenue_home, customer_id)
-            as frequency_score,
-        ntile(5) over (order by net_revenue_home, occasions, last_order_date, customer_id)
-            as monetary_score
-    from histories where occasions > 0
-),
-
--- what is left of the revenue of occasions once returns are in, and what of it is margin
-parts as (
-    select
-        sum(net_revenue_home)::double / sum(occasions_home)
-        * sum(margin_home)::double / sum(costed_home) as value_part
-    from histories where occasions > 0
-),
-
-means as (
-    select
-        market,
-        52.0 * sum(occasions - 1)
-            / (sum(getvariable('as_of') - first_order_date) / 7.0) as cohort_mean_occasions,
-        sum(occasions_home)::double / sum(occasions) as occasion_home
-    from histories where occasions > 0 group by market
-)
-
-select
-    histories.* exclude (costed_home, occasions_home, held_out_occasions, held_out_home),
-    histories.market = 'GB' as is_domestic,
-    getvariable('as_of') - histories.last_order_date as recency_days,
-    scores.recency_score,
-    scores.frequency_score,
-    scores.monetary_score,
-    case
-        when scores.recency_score is null then null
-        when scores.recency_score >= 4 and scores.frequency_score + scores.monetary_score >= 8
-            then 'champion'
-        when scores.recency_score >= 4 and scores.frequency_score + scores.monetary_score >= 5
-            then 'potential loyalist'
-        when scores.recency_score >= 4 then 'new customer'
-        when scores.recency_score = 3 and scores.frequency_score + scores.monetary_score >= 8
-            then 'loyal'
-        when scores.recency_score = 3 and scores.frequency_score + scores.monetary_score >= 5
-            then 'needs attention'
-        when scores.recency_score = 3 then 'about to sleep'
-        when scores.frequency_score + scores.monetary_score >= 8 then 'at risk'
-        when scores.frequency_score + scores.monetary_score >= 5 then 'hibernating'
-        else 'lost'
-    end as rfm_segment,
-    if(histories.occasions > 0, histories.occasions - 1, null) as x,
-    (histories.last_order_date - histories.first_order_date) / 7.0 as t_x,
-    (getvariable('as_of') - histories.first_order_date) / 7.0 as t,
-    case histories.occasions when 0 then 'prospect' when 1 then 'one-time buyer'
-        else 'repeat buyer' end as customer_class,
-    if(histories.occasions > 0, means.cohort_mean_occasions, null) as cohort_mean_occasions,
-    if(
-        histories.occasions > 0,
-        means.cohort_mean_occasions * means.occasion_home * parts.value_part,
-        null
-    ) as cohort_mean_margin_home
-from histories
-cross join parts
-left join means using (market)
-left join scores using (customer_id);
-
--- classes as they would have been told before the held-out period; the other rankings are compared
--- with that of a model alone
-create table mart_validation as
-with told as (
-    select
-        unnest([market, 'all']) as market,
-        if(occasions - held_out_occasions = 1, 'one-time buyer', 'repeat buyer') as group_name,
-        held_out_occasions,
-        held_out_home
-    from histories where first_order_date <= getvariable('held_out_after')
-),
-
-classes as (
-    select
-        market, group_name,
-        count(*) as customers,
-        count(*) filter (held_out_occasions > 0) as came_back,
-        sum(held_out_occasions)::bigint as actual_occasions,
-        sum(held_out_home) as actual_revenue_home,
-        came_back / customers as p,
-        1.959963984540054 ** 2 / customers as z2_n
-    from told group by all
-)
-
-select
-    * exclude (p, z2_n),
-    100.0 * customers / sum(customers) over (partition by market) as customers_pct,
-    100 * p as came_back_pct,
-    100 * greatest((p + z2_n / 2 - sqrt(z2_n * (p * (1 - p) + z2_n / 4))) / (1 + z2_n), 0)
-        as came_back_low_pct,
-    100 * least((p + z2_n / 2 + sqrt(z2_n * (p * (1 - p) + z2_n / 4))) / (1 + z2_n), 1)
-        as came_back_high_pct,
-    100 * actual_revenue_home::double / sum(actual_revenue_home) over (partition by market)
-        as part_of_revenue_pct
-from classes;
-
-create table customer_months as
-with months as (
-    select
-        customer_id, market, date_trunc('month', order_date)::date as order_month,
-        count(*) filter (is_occasion) as occasions,
-        sum(net_amount_home)::decimal(18, 4) as net_amount_home
-    from customer_days group by all
-)
-
-select
-    *,
-    min(order_month) filter (occasions > 0) over (partition by customer_id, market)
-        as first_month_in_market
-from months;
-
-create table mart_cohort as
-with months as (
-    select
-        customer_id, order_month,
-        max(occasions > 0) as is_retained,
-        sum(net_amount_home)::decimal(18, 4) as revenue_home
-    from customer_months group by all
-),
-
-observed as (
-    select
-        histories.market,
-        date_trunc('month', histories.first_order_date)::date as cohort_month,
-        months.order_month,
-        count(*) filter (months.is_retained) as customers_retained,
-        sum(months.revenue_home) as revenue_home,
-        sum((months.revenue_home::double ** 2)::decimal(38, 4)) as squared_revenue
-    from months
-    inner join histories
-        on months.customer_id = histories.customer_id
-        and months.order_month >= date_trunc('month', histories.first_order_date)
-    group by all
-),
-
-triangle as (
-    select
-        cohorts.market,
-        cohorts.cohort_month,
-        months.order_month,
-        cohorts.customers_retained as customers_at_risk,
-        coalesce(observed.customers_retained, 0) as customers_retained,
-        coalesce(observed.revenue_home, 0) as revenue_home,
-        coalesce(observed.squared_revenue, 0) as squared_revenue,
-        coalesce(observed.customers_retained, 0) / customers_at_risk as p,
-        1.959963984540054 ** 2 / customers_at_risk as z2_n,
-        coalesce(observed.revenue_home, 0)::double / customers_at_risk as mean_revenue
-    from observed as cohorts
-    inner join (select distinct order_month from mart_sales) as months
-        on cohorts.cohort_month <= months.order_month
-    left join observed
-        on cohorts.market = observed.market
-        and cohorts.cohort_month = observed.cohort_month
-        and months.order_month = observed.order_month
-    where cohorts.order_month = cohorts.cohort_month
-),
-
-with_spread as (
-    select
-        *,
-        1.959963984540054 * sqrt(
-            greatest(squared_revenue::double - customers_at_risk * mean_revenue ** 2, 0)
-            / nullif(customers_at_risk - 1, 0) / customers_at_risk
-        ) as spread
-    from triangle
-)
-
-select
-    market,
-    cohort_month,
-    order_month,
-    date_diff('month', cohort_month, order_month) as months_since,
-    customers_at_risk,
-    customers_retained,
-    100 * p as retention_pct,
-    100 * greatest((p + z2_n / 2 - sqrt(z2_n * (p * (1 - p) + z2_n / 4))) / (1 + z2_n), 0)
-        as retention_low_pct,
-    100 * least((p + z2_n / 2 + sqrt(z2_n * (p * (1 - p) + z2_n / 4))) / (1 + z2_n), 1)
-        as retention_high_pct,
-    revenue_home,
-    mean_revenue as revenue_per_customer_home,
-    mean_revenue - spread as revenue_per_customer_low_home,
-    mean_revenue + spread as revenue_per_customer_high_home,
-    sum(revenue_home) over to_date as revenue_to_date_home,
-    (sum(revenue_home) over to_date)::double / customers_at_risk
-        as revenue_per_customer_to_date_home
-from with_spread
-window to_date as (partition by market, cohort_month order by order_month);
-
-create table mart_concentration as
-with markets as (
-    select
-        market, order_month,
-        count(*) filter (net_amount_home > 0) as customers,
-        sum(net_amount_home) filter (net_amount_home > 0) as buyers_revenue_home,
-        count(*) filter (net_amount_home <= 0) as net_returners,
-        coalesce(sum(net_amount_home) filter (net_amount_home <= 0), 0) as net_returns_home,
-        max(net_amount_home) as largest_home
-    from customer_months group by all
-),
-
-placed as (
-    select
-        market, order_month, net_amount_home,
-        row_number() over (partition by market, order_month order by net_amount_home desc) as place
-    from customer_months where net_amount_home > 0
-),
-
-concentrated as (
-    select
-        market, order_month,
-        sum(net_amount_home) filter (place <= ceil(customers * 0.01)) as top_1_home,
-        sum(net_amount_home) filter (place <= ceil(customers * 0.1)) as top_10_home,
-        sum(net_amount_home) filter (place <= ceil(customers * 0.2)) as top_20_home,
-        sum(net_amount_home) filter (place <= 5) as largest_five_home,
-        sum(place * net_amount_home) as placed_home
-    from placed
-    inner join markets using (market, order_month)
-    group by all
-),
-
-sales as (
-    select market, order_month, sum(net_amount_home) as revenue_home from mart_sales group by all
-)
-
-select
-    market,
-    order_month,
-    revenue_home,
-    customers,
-    buyers_revenue_home,
-    net_returners,
-    net_returns_home,
-    revenue_home - buyers_revenue_home - net_returns_home as without_customer_home,
-    100 * without_customer_home::double / revenue_home as without_customer_pct,
-    100 * top_1_home::double / buyers_revenue_home as top_1_share_pct,
-    100 * top_10_home::double / buyers_revenue_home as top_10_share_pct,
-    100 * top_20_home::double / buyers_revenue_home as top_20_share_pct,
-    100 * largest_home::double / buyers_revenue_home as largest_customer_share_pct,
-    100 * largest_five_home::double / buyers_revenue_home as largest_five_share_pct,
-    (customers + 1 - 2 * placed_home::double / buyers_revenue_home) / customers as gini
-from sales
-inner join markets using (market, order_month)
-inner join concentrated using (market, order_month);
-
-create table mart_flow as
-with compared as (
-    select
-        coalesce(now.compared_with, past.compared_with) as compared_with,
-        coalesce(now.market, past.market) as market,
-        coalesce(now.order_month, past.order_month) as order_month,
-        coalesce(now.net_amount_home, 0) - coalesce(past.net_amount_home, 0) as change_home,
-        coalesce(now.occasions > 0, false) as is_now,
-        coalesce(past.occasions > 0, false) as is_past,
-        now.first_month_in_market > now.compared_month as is_first
-    from (
-        select *, (order_month - to_months(months_back))::date as compared_month
-        from customer_months, comparisons
-    ) as now
-    full join (
-        select * replace ((order_month + to_months(months_back))::date as order_month)
-        from customer_months, comparisons
-    ) as past
-        on now.compared_with = past.compared_with and now.market = past.market
-        and now.customer_id = past.customer_id and now.order_month = past.order_month
-),
-
-flows as (
-    select
-        compared_with, market, order_month,
-        count(*) filter (is_now and not is_past and is_first) as new_customers,
-        count(*) filter (is_now and is_past) as retained_customers,
-        count(*) filter (is_now and not is_past and not is_first) as won_back_customers,
-        count(*) filter (is_past and not is_now) as lapsed_customers,
-        sum(if(is_now and not is_past and is_first, change_home, 0)) as new_home,
-        sum(if(is_now and not is_past and not is_first, change_home, 0)) as won_back_home,
-        sum(if(is_now and is_past, greatest(change_home, 0), 0)) as retained_more_home,
-        sum(if(is_now and is_past, least(change_home, 0), 0)) as retained_less_home,
-        sum(if(is_past and not is_now, change_home, 0)) as lapsed_home,
-        sum(if(not is_now and not is_past, change_home, 0)) as returned_only_home,
-        sum(change_home) as known_change_home
-    from compared group by all
-),
-
-sales as (
-    select market, order_month, sum(net_amount_home) as revenue_home from mart_sales group by all
-)
-
-select
-    flows.* exclude (known_change_home),
-    100 * lapsed_customers / nullif(lapsed_customers + retained_customers, 0) as lapsed_pct,
-    sales.revenue_home,
-    past.revenue_home as revenue_compared_home,
-    sales.revenue_home - past.revenue_home as change_home,
-    sales.revenue_home - past.revenue_home - flows.known_change_home as without_customer_home
-from flows
-inner join comparisons using (compared_with)
-inner join sales using (market, order_month)
-inner join sales as past
-    on flows.market = past.market
-    and flows.order_month = past.order_month + to_months(comparisons.months_back);
-
-create table mart_basket as
-with order_products as (
-    select fct_sales.order_id, products.product_number
-    from fct_sales
-    inner join products using (product_id)
-    where
-        fct_sales.quantity > 0
-        and fct_sales.order_date > (getvariable('as_of') - interval 12 months)::date
-    group by all
-),
-
-orders as (
-    select list(product_number) as product_numbers from order_products group by order_id
-),
-
-totals as (
-    select
-        count(*) filter (len(product_numbers) <= 30) as orders,
-        count(*) filter (len(product_numbers) > 30) as orders_too_large
-    from orders
-),
-
-baskets as (
-    select product_numbers, unnest(product_numbers) as product_number
-    from orders where len(product_numbers) <= 30
-),
-
-bought as (
-    select products.product_id, products.product_number, products.name, count(*) as orders
-    from baskets
-    inner join products using (product_number)
-    group by all having count(*) >= 20
-),
-
-others as (
-    select
-        product_number,
-        unnest(list_filter(product_numbers, lambda other: other > product_number))
-            as other_product_number
-    from baskets
-),
-
-pairs as (
-    select product_number, other_product_number, count(*) as orders_together
-    from others group by all having count(*) >= 20
-),
-
-measured as (
-    select
-        one.product_id,
-        other.product_id as other_product_id,
-        one.name as product_name,
-        other.name as other_product_name,
-        pairs.orders_together,
-        one.orders as product_orders,
-        other.orders as other_product_orders,
-        totals.orders,
-        totals.orders_too_large,
-        pairs.orders_together::double * totals.orders / (one.orders * other.orders) as lift
-    from pairs
-    cross join totals
-    inner join bought as one on pairs.product_number = one.product_number
-    inner join bought as other on pairs.other_product_number = other.product_number
-)
-
-select
-    *,
-    100 * orders_together / orders as support_pct,
-    100 * orders_together / product_orders as confidence_pct,
-    100 * orders_together / other_product_orders as other_confidence_pct,
-    1.959963984540054 * sqrt(greatest(
-        1 / orders_together - 1 / product_orders - 1 / other_product_orders
-        + (2 * lift - 1) / orders, 0
-    )) as log_lift_spread,
-    lift * exp(-log_lift_spread) as lift_low,
-    lift * exp(log_lift_spread) as lift_high
-from measured;
-
 create table mart_switching as
 with bought as (
     select
@@ -900,11 +458,433 @@ segments as (
 select
     segments.*,
     cycles.category_cycle_days,
-    100 * revenue_home::double / sum(revenue_home) over (partition by market) as part_of_segment_pct,
+    100 * revenue_home::double / sum(revenue_home) over (partition by market)
+        as part_of_segment_pct,
     100 * change_home::double / sum(revenue_before_home) over (partition by market)
         as contribution_to_growth_pp
 from segments
 inner join cycles using (category);
+
+create temp table comparisons as
+select unnest(['month before', 'year before']) as compared_with, unnest([1, 12]) as months_back;
+
+create temp table customer_days as
+select
+    customer_id, market, order_date,
+    max(quantity > 0) as is_occasion,
+    count(*) filter (is_return) as return_lines,
+    sum(quantity)::decimal(18, 4) as units,
+    sum(if(is_return, -quantity, 0))::decimal(18, 4) as units_returned,
+    sum(net_amount_home)::decimal(18, 4) as net_amount_home,
+    sum(if(is_return, -net_amount_home, 0))::decimal(18, 4) as returned_amount_home,
+    sum(margin_home)::decimal(18, 4) as margin_home,
+    sum(if(cost_home is null, 0, net_amount_home))::decimal(18, 4) as net_amount_costed_home
+from fct_sales where customer_id is not null group by all;
+
+-- a day on which a customer bought in two markets is one occasion
+create temp table histories as
+with days as (
+    select
+        customer_id, order_date,
+        min(market) as market,
+        max(is_occasion) as is_occasion,
+        sum(return_lines) as return_lines,
+        sum(units)::decimal(18, 4) as units,
+        sum(units_returned)::decimal(18, 4) as units_returned,
+        sum(net_amount_home)::decimal(18, 4) as net_amount_home,
+        sum(returned_amount_home)::decimal(18, 4) as returned_amount_home,
+        sum(margin_home)::decimal(18, 4) as margin_home,
+        sum(net_amount_costed_home)::decimal(18, 4) as net_amount_costed_home
+    from customer_days group by all
+)
+
+select
+    customer_id,
+    arg_min(market, order_date) as market,
+    min(order_date) filter (is_occasion) as first_order_date,
+    max(order_date) filter (is_occasion) as last_order_date,
+    count(*) filter (is_occasion) as occasions,
+    sum(return_lines)::bigint as returns_count,
+    sum(units)::decimal(18, 4) as units,
+    sum(units_returned)::decimal(18, 4) as units_returned,
+    sum(net_amount_home)::decimal(18, 4) as net_revenue_home,
+    sum(returned_amount_home)::decimal(18, 4) as returns_value_home,
+    sum(margin_home)::decimal(18, 4) as margin_home,
+    sum(net_amount_costed_home)::decimal(18, 4) as costed_home,
+    sum(net_amount_home) filter (is_occasion)::decimal(18, 4) as occasions_home,
+    count(*) filter (is_occasion and order_date > getvariable('held_out_after'))
+        as held_out_occasions,
+    sum(if(order_date > getvariable('held_out_after'), net_amount_home, 0))::decimal(18, 4)
+        as held_out_home
+from days group by all;
+
+create table mart_customer as
+with scores as (
+    select
+        customer_id,
+        ntile(5) over (order by last_order_date, occasions, net_revenue_home, customer_id)
+            as recency_score,
+        ntile(5) over (order by occasions, last_order_date, net_revenue_home, customer_id)
+            as frequency_score,
+        ntile(5) over (order by net_revenue_home, occasions, last_order_date, customer_id)
+            as monetary_score
+    from histories where occasions > 0
+),
+
+-- what is left of the revenue of occasions once returns are in, and what of it is margin
+parts as (
+    select
+        sum(net_revenue_home)::double / sum(occasions_home)
+        * sum(margin_home)::double / sum(costed_home) as value_part
+    from histories where occasions > 0
+),
+
+means as (
+    select
+        market,
+        52.0 * sum(occasions - 1)
+            / (sum(getvariable('as_of') - first_order_date) / 7.0) as cohort_mean_occasions,
+        sum(occasions_home)::double / sum(occasions) as occasion_home
+    from histories where occasions > 0 group by market
+)
+
+select
+    histories.* exclude (costed_home, occasions_home, held_out_occasions, held_out_home),
+    histories.market = 'GB' as is_domestic,
+    getvariable('as_of') - histories.last_order_date as recency_days,
+    scores.recency_score,
+    scores.frequency_score,
+    scores.monetary_score,
+    case
+        when scores.recency_score is null then null
+        when scores.recency_score >= 4 and scores.frequency_score + scores.monetary_score >= 8
+            then 'champion'
+        when scores.recency_score >= 4 and scores.frequency_score + scores.monetary_score >= 5
+            then 'potential loyalist'
+        when scores.recency_score >= 4 then 'new customer'
+        when scores.recency_score = 3 and scores.frequency_score + scores.monetary_score >= 8
+            then 'loyal'
+        when scores.recency_score = 3 and scores.frequency_score + scores.monetary_score >= 5
+            then 'needs attention'
+        when scores.recency_score = 3 then 'about to sleep'
+        when scores.frequency_score + scores.monetary_score >= 8 then 'at risk'
+        when scores.frequency_score + scores.monetary_score >= 5 then 'hibernating'
+        else 'lost'
+    end as rfm_segment,
+    if(histories.occasions > 0, histories.occasions - 1, null) as x,
+    (histories.last_order_date - histories.first_order_date) / 7.0 as t_x,
+    (getvariable('as_of') - histories.first_order_date) / 7.0 as t,
+    case histories.occasions when 0 then 'prospect' when 1 then 'one-time buyer'
+        else 'repeat buyer' end as customer_class,
+    if(histories.occasions > 0, means.cohort_mean_occasions, null) as cohort_mean_occasions,
+    if(
+        histories.occasions > 0,
+        means.cohort_mean_occasions * means.occasion_home * parts.value_part,
+        null
+    ) as cohort_mean_margin_home
+from histories
+cross join parts
+left join means using (market)
+left join scores using (customer_id);
+
+-- classes as they would have been told before the held-out period; the other rankings are compared
+-- with that of a model alone
+create table mart_validation as
+with told as (
+    select
+        unnest([market, 'all']) as market,
+        if(occasions - held_out_occasions = 1, 'one-time buyer', 'repeat buyer') as group_name,
+        held_out_occasions,
+        held_out_home
+    from histories where first_order_date <= getvariable('held_out_after')
+),
+
+classes as (
+    select
+        market, group_name,
+        count(*) as customers,
+        count(*) filter (held_out_occasions > 0) as came_back,
+        sum(held_out_occasions)::bigint as actual_occasions,
+        sum(held_out_home) as actual_revenue_home,
+        came_back / customers as p,
+        1.959963984540054 ** 2 / customers as z2_n
+    from told group by all
+)
+
+select
+    * exclude (p, z2_n),
+    100.0 * customers / sum(customers) over (partition by market) as customers_pct,
+    100 * p as came_back_pct,
+    100 * greatest((p + z2_n / 2 - sqrt(z2_n * (p * (1 - p) + z2_n / 4))) / (1 + z2_n), 0)
+        as came_back_low_pct,
+    100 * least((p + z2_n / 2 + sqrt(z2_n * (p * (1 - p) + z2_n / 4))) / (1 + z2_n), 1)
+        as came_back_high_pct,
+    100 * actual_revenue_home::double / sum(actual_revenue_home) over (partition by market)
+        as part_of_revenue_pct
+from classes;
+
+create temp table customer_months as
+with months as (
+    select
+        customer_id, market, date_trunc('month', order_date)::date as order_month,
+        count(*) filter (is_occasion) as occasions,
+        sum(net_amount_home)::decimal(18, 4) as net_amount_home
+    from customer_days group by all
+)
+
+select
+    *,
+    min(order_month) filter (occasions > 0) over (partition by customer_id, market)
+        as first_month_in_market
+from months;
+
+create table mart_cohort as
+with months as (
+    select
+        customer_id, order_month,
+        max(occasions > 0) as is_retained,
+        sum(net_amount_home)::decimal(18, 4) as revenue_home
+    from customer_months group by all
+),
+
+observed as (
+    select
+        histories.market,
+        date_trunc('month', histories.first_order_date)::date as cohort_month,
+        months.order_month,
+        count(*) filter (months.is_retained) as customers_retained,
+        sum(months.revenue_home) as revenue_home,
+        sum((months.revenue_home::double ** 2)::decimal(38, 4)) as squared_revenue
+    from months
+    inner join histories
+        on months.customer_id = histories.customer_id
+        and months.order_month >= date_trunc('month', histories.first_order_date)
+    group by all
+),
+
+triangle as (
+    select
+        cohorts.market,
+        cohorts.cohort_month,
+        months.order_month,
+        cohorts.customers_retained as customers_at_risk,
+        coalesce(observed.customers_retained, 0) as customers_retained,
+        coalesce(observed.revenue_home, 0) as revenue_home,
+        coalesce(observed.squared_revenue, 0) as squared_revenue,
+        coalesce(observed.customers_retained, 0) / customers_at_risk as p,
+        1.959963984540054 ** 2 / customers_at_risk as z2_n,
+        coalesce(observed.revenue_home, 0)::double / customers_at_risk as mean_revenue
+    from observed as cohorts
+    inner join (select distinct order_month from mart_sales) as months
+        on cohorts.cohort_month <= months.order_month
+    left join observed
+        on cohorts.market = observed.market
+        and cohorts.cohort_month = observed.cohort_month
+        and months.order_month = observed.order_month
+    where cohorts.order_month = cohorts.cohort_month
+),
+
+with_spread as (
+    select
+        *,
+        1.959963984540054 * sqrt(
+            greatest(squared_revenue::double - customers_at_risk * mean_revenue ** 2, 0)
+            / nullif(customers_at_risk - 1, 0) / customers_at_risk
+        ) as spread
+    from triangle
+)
+
+select
+    market,
+    cohort_month,
+    order_month,
+    date_diff('month', cohort_month, order_month) as months_since,
+    customers_at_risk,
+    customers_retained,
+    100 * p as retention_pct,
+    100 * greatest((p + z2_n / 2 - sqrt(z2_n * (p * (1 - p) + z2_n / 4))) / (1 + z2_n), 0)
+        as retention_low_pct,
+    100 * least((p + z2_n / 2 + sqrt(z2_n * (p * (1 - p) + z2_n / 4))) / (1 + z2_n), 1)
+        as retention_high_pct,
+    revenue_home,
+    mean_revenue as revenue_per_customer_home,
+    mean_revenue - spread as revenue_per_customer_low_home,
+    mean_revenue + spread as revenue_per_customer_high_home,
+    sum(revenue_home) over to_date as revenue_to_date_home,
+    (sum(revenue_home) over to_date)::double / customers_at_risk
+        as revenue_per_customer_to_date_home
+from with_spread
+window to_date as (partition by market, cohort_month order by order_month);
+
+create table mart_concentration as
+with months as (
+    select
+        market, order_month,
+        list(net_amount_home order by net_amount_home desc) filter (net_amount_home > 0) as bought,
+        sum(net_amount_home) filter (net_amount_home > 0) as buyers_revenue_home,
+        count(*) filter (net_amount_home <= 0) as net_returners,
+        coalesce(sum(net_amount_home) filter (net_amount_home <= 0), 0) as net_returns_home
+    from customer_months group by all
+),
+
+sales as (
+    select market, order_month, sum(net_amount_home) as revenue_home from mart_sales group by all
+)
+
+select
+    months.* exclude (bought),
+    sales.revenue_home,
+    len(bought) as customers,
+    revenue_home - buyers_revenue_home - net_returns_home as without_customer_home,
+    100 * without_customer_home::double / revenue_home as without_customer_pct,
+    100 * list_sum(bought[:ceil(customers * 0.01)::bigint])::double / buyers_revenue_home
+        as top_1_share_pct,
+    100 * list_sum(bought[:ceil(customers * 0.1)::bigint])::double / buyers_revenue_home
+        as top_10_share_pct,
+    100 * list_sum(bought[:ceil(customers * 0.2)::bigint])::double / buyers_revenue_home
+        as top_20_share_pct,
+    100 * bought[1]::double / buyers_revenue_home as largest_customer_share_pct,
+    100 * list_sum(bought[:5])::double / buyers_revenue_home as largest_five_share_pct,
+    list_sum(list_transform(bought, lambda paid, place: paid * place))::double
+        / buyers_revenue_home as mean_place,
+    (customers + 1 - 2 * mean_place) / customers as gini
+from months
+inner join sales using (market, order_month);
+
+create table mart_flow as
+with compared as (
+    select
+        coalesce(now.compared_with, past.compared_with) as compared_with,
+        coalesce(now.market, past.market) as market,
+        coalesce(now.order_month, past.order_month) as order_month,
+        coalesce(now.net_amount_home, 0) - coalesce(past.net_amount_home, 0) as change_home,
+        coalesce(now.occasions > 0, false) as is_now,
+        coalesce(past.occasions > 0, false) as is_past,
+        now.first_month_in_market > now.compared_month as is_first
+    from (
+        select *, (order_month - to_months(months_back))::date as compared_month
+        from customer_months, comparisons
+    ) as now
+    full join (
+        select * replace ((order_month + to_months(months_back))::date as order_month)
+        from customer_months, comparisons
+    ) as past
+        on now.compared_with = past.compared_with and now.market = past.market
+        and now.customer_id = past.customer_id and now.order_month = past.order_month
+),
+
+flows as (
+    select
+        compared_with, market, order_month,
+        count(*) filter (is_now and not is_past and is_first) as new_customers,
+        count(*) filter (is_now and is_past) as retained_customers,
+        count(*) filter (is_now and not is_past and not is_first) as won_back_customers,
+        count(*) filter (is_past and not is_now) as lapsed_customers,
+        sum(if(is_now and not is_past and is_first, change_home, 0)) as new_home,
+        sum(if(is_now and not is_past and not is_first, change_home, 0)) as won_back_home,
+        sum(if(is_now and is_past, greatest(change_home, 0), 0)) as retained_more_home,
+        sum(if(is_now and is_past, least(change_home, 0), 0)) as retained_less_home,
+        sum(if(is_past and not is_now, change_home, 0)) as lapsed_home,
+        sum(if(not is_now and not is_past, change_home, 0)) as returned_only_home,
+        sum(change_home) as known_change_home
+    from compared group by all
+),
+
+sales as (
+    select market, order_month, sum(net_amount_home) as revenue_home from mart_sales group by all
+)
+
+select
+    flows.* exclude (known_change_home),
+    100 * lapsed_customers / nullif(lapsed_customers + retained_customers, 0) as lapsed_pct,
+    sales.revenue_home,
+    past.revenue_home as revenue_compared_home,
+    sales.revenue_home - past.revenue_home as change_home,
+    sales.revenue_home - past.revenue_home - flows.known_change_home as without_customer_home
+from flows
+inner join comparisons using (compared_with)
+inner join sales using (market, order_month)
+inner join sales as past
+    on flows.market = past.market
+    and flows.order_month = past.order_month + to_months(comparisons.months_back);
+
+create table mart_basket as
+with order_products as (
+    select fct_sales.order_id, products.product_number
+    from fct_sales
+    inner join products using (product_id)
+    where
+        fct_sales.quantity > 0
+        and fct_sales.order_date > (getvariable('as_of') - interval 12 months)::date
+    group by all
+),
+
+orders as (
+    select list(product_number) as product_numbers from order_products group by order_id
+),
+
+totals as (
+    select
+        count(*) filter (len(product_numbers) <= 30) as orders,
+        count(*) filter (len(product_numbers) > 30) as orders_too_large
+    from orders
+),
+
+baskets as (
+    select product_numbers, unnest(product_numbers) as product_number
+    from orders where len(product_numbers) <= 30
+),
+
+bought as (
+    select products.product_id, products.product_number, products.name, count(*) as orders
+    from baskets
+    inner join products using (product_number)
+    group by all having count(*) >= 20
+),
+
+others as (
+    select
+        product_number,
+        unnest(list_filter(product_numbers, lambda other: other > product_number))
+            as other_product_number
+    from baskets
+),
+
+pairs as (
+    select product_number, other_product_number, count(*) as orders_together
+    from others group by all having count(*) >= 20
+),
+
+measured as (
+    select
+        one.product_id,
+        other.product_id as other_product_id,
+        one.name as product_name,
+        other.name as other_product_name,
+        pairs.orders_together,
+        one.orders as product_orders,
+        other.orders as other_product_orders,
+        totals.orders,
+        totals.orders_too_large,
+        pairs.orders_together::double * totals.orders / (one.orders * other.orders) as lift
+    from pairs
+    cross join totals
+    inner join bought as one on pairs.product_number = one.product_number
+    inner join bought as other on pairs.other_product_number = other.product_number
+)
+
+select
+    *,
+    100 * orders_together / orders as support_pct,
+    100 * orders_together / product_orders as confidence_pct,
+    100 * orders_together / other_product_orders as other_confidence_pct,
+    1.959963984540054 * sqrt(greatest(
+        1 / orders_together - 1 / product_orders - 1 / other_product_orders
+        + (2 * lift - 1) / orders, 0
+    )) as log_lift_spread,
+    lift * exp(-log_lift_spread) as lift_low,
+    lift * exp(log_lift_spread) as lift_high
+from measured;
 
 create table mart_price_volume_mix as
 with span as (
@@ -1384,8 +1364,10 @@ select
         as part_of_revenue_pct,
     cost_home, revenue_costed_home,
     revenue_costed_home - cost_home as landed_margin_home,
-    if(revenue_costed_home > 0, 100 * landed_margin_home::double / revenue_costed_home::double, null)
-        as landed_margin_pct,
+    if(
+        revenue_costed_home > 0,
+        100 * landed_margin_home::double / revenue_costed_home::double, null
+    ) as landed_margin_pct,
     at_own_rate - at_previous_rate as fx_effect_month_home,
     at_own_rate - at_year_rate as fx_effect_year_home,
     if(
