@@ -396,9 +396,8 @@ def _state(chosen: _Chosen, cohort: str, group: _Group, text: str) -> tuple[Any,
         "fit": None if one is None else _plain(one),
         "spend": None if spend is None or not spend.is_identified else _plain(spend),
     }
-    gamma_gamma: list[float | None] = [None] * 3
-    if spend is not None and spend.is_identified:
-        gamma_gamma = [spend.parameters[name] for name in ("p", "q", "gamma")]
+    buying = {} if one is None or one.model == "pareto_nbd" else one.parameters
+    spending = {} if spend is None or not spend.is_identified else spend.parameters
     return (
         group.basis,
         group.cohort,
@@ -412,7 +411,8 @@ def _state(chosen: _Chosen, cohort: str, group: _Group, text: str) -> tuple[Any,
         spend is not None and spend.is_identified,
         TOO_FEW if spend is None else spend.reason,
         None if spend is None else spend.warning,
-        *gamma_gamma,
+        *map(buying.get, ("r", "alpha", "a", "b")),
+        *map(spending.get, ("p", "q", "gamma")),
         group.until,
         text,
         # parameters keep their order, which their covariance shares
@@ -568,7 +568,8 @@ def _score(
         horizon, rate = np.asarray(columns["held_out_time"], np.float64)[0].item(), 0.0
     found = {
         "row": np.asarray(columns["row"]),
-        "p_alive": library.p_alive(fitted, x, t_x, t),
+        # the others' is worked out in SQL, by the macro p_alive
+        "p_alive": library.p_alive(fitted, x, t_x, t) if fitted.model == "pareto_nbd" else math.nan,
         "occasions": library.expected_occasions(fitted, x, t_x, t, horizon),
     }
     low_high = {

@@ -53,8 +53,9 @@ create table if not exists audit.fit_drift (
 create table if not exists estimates.customer_fits (
     basis varchar, cohort varchar, fit_id varchar, model varchar, model_version varchar,
     is_identified boolean, reason varchar, choice_reason varchar, spend_fit_id varchar,
-    spend_is_identified boolean, spend_reason varchar, spend_warning varchar, p double, q double,
-    gamma double, until_date date, settings varchar, state json
+    spend_is_identified boolean, spend_reason varchar, spend_warning varchar, r double,
+    alpha double, a double, b double, p double, q double, gamma double, until_date date,
+    settings varchar, state json
 );
 create table if not exists estimates.customer_scores (
     basis varchar, customer_id varchar, p_alive double, p_alive_low double, p_alive_high double,

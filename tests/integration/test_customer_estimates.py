@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import jinja2
 import pytest
 
 from ingest.company import CustomerValue
@@ -18,6 +19,7 @@ from tests.integration.small import SmallCompany
 from tests.unit.analytics.cdnow import END, purchase_days
 
 pytestmark = pytest.mark.xdist_group("small")
+MACROS = Path(__file__).parents[2] / "dbt_project" / "macros"
 SCORES = "from estimates.customer_scores order by all"
 Candidate = duckdb.DuckDBPyConnection
 
@@ -204,3 +206,33 @@ def test_the_fewest_repeaters_are_those_of_the_library() -> None:
     from analytics.customer_value import fitting
 
     assert customer_estimates.FEWEST_REPEATERS == fitting.FEWEST_REPEATERS
+
+
+@pytest.mark.parametrize("model", ["bg_nbd", "mbg_nbd"])
+def test_p_alive_in_sql_is_that_of_the_library(model: str) -> None:
+    """At 5,000 purchases the power in it is larger than a double."""
+    import numpy as np
+
+    from analytics.customer_value import Fit, p_alive
+
+    histories = [
+        (x, t_x, t)
+        for x in (0, 1, 2, 17, 400, 5000)
+        for t in (1 / 7, 1.0, 38.86, 5000.0)
+        for t_x in ({0.0} if x == 0 else {t, t * 0.999, t / 2, 1e-9})
+    ]
+    macro = (MACROS / "customers.sql").read_text()
+    sql = jinja2.Environment(autoescape=False).from_string(macro + "{{ p_alive('f', 'h') }}")
+    with duckdb.connect() as connection:
+        connection.execute("create table h as select * from (values "
+                           f"{', '.join(map(str, histories))}) as v (x, t_x, t)")  # fmt: skip
+        for parameters in ((0.243, 4.414, 0.793, 2.426), (3.1, 0.02, 0.004, 1200.0)):
+            found = connection.execute(
+                f"with f as (select ? as model, ?::double as r, ?::double as alpha, ?::double as a,"
+                f" ?::double as b) select {sql.render()} from h cross join f",
+                [model, *parameters],
+            ).fetchall()
+            named = dict(zip(("r", "alpha", "a", "b"), parameters, strict=True))
+            fitted = Fit(model, named, named, np.eye(4), 0.0, 1.0, 1, True, None)
+            expected = p_alive(fitted, *np.transpose(histories))
+            assert [alive for (alive,) in found] == pytest.approx(expected, rel=0, abs=1e-12)

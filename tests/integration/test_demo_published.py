@@ -443,3 +443,27 @@ def test_every_interval_holds_its_estimate(demo_warehouse: Published) -> None:
         for table, low, high, estimate in named
     }
     assert {name: rows for name, rows in outside.items() if rows} == {}
+
+
+def test_every_customer_is_alive_by_the_fit_of_the_own_cohort(demo_warehouse: Published) -> None:
+    """The marts work P(alive) out in SQL; the library says the same of the same fit."""
+    import numpy as np
+
+    from analytics.customer_value import Fit, p_alive
+
+    fits = demo_warehouse.rows(
+        "select cohort, model, r, alpha, a, b from estimates.customer_fits "
+        "where basis = 'value' and model in ('bg_nbd', 'mbg_nbd')"
+    )
+    assert len({alpha for _, _, _, alpha, _, _ in fits}) == len(fits) > 1
+    for cohort, model, *parameters in fits:
+        named = dict(zip(("r", "alpha", "a", "b"), parameters, strict=True))
+        fitted = Fit(model, named, named, np.eye(4), 0.0, 1.0, 1, True, None)
+        x, t_x, t, alive = np.transpose(
+            demo_warehouse.rows(
+                "select x, t_x, t, p_alive from marts.mart_customer_value__customer "
+                f"where cohort = '{cohort}'"
+            )
+        )
+        assert np.abs(alive - p_alive(fitted, x, t_x, t)).max() < 1e-12
+        assert alive.min() < 0.1 and alive.max() > 0.9

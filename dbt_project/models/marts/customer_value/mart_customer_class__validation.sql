@@ -24,7 +24,7 @@ scores as (
 ),
 
 -- classes and ranks as they would have been told before the held-out period, with nothing of it
-told as (
+scored as (
 
     select
         histories.customer_id,
@@ -35,22 +35,33 @@ told as (
         histories.held_out_home,
         histories.last_date,
         histories.x,
+        histories.is_in_cycle,
         histories.revenue_home,
         histories.last_year_home,
-        scores.p_alive,
+        coalesce({{ p_alive('fits', 'histories') }}, scores.p_alive) as p_alive,
         scores.expected_occasions,
-        scores.discounted_home,
-        case
-            when scores.p_alive < company.real_customer_alive_probability then 'lapsed'
-            when histories.x = 0 then 'one-time buyer'
-            when scores.p_alive is not null and histories.is_in_cycle then 'real customer'
-            else 'repeat buyer'
-        end as customer_class
+        scores.discounted_home
     from {{ ref('int_customers__histories') }} as histories
-    cross join company
+    left join fits
+        on histories.cohort = fits.cohort
     left join scores
         on histories.customer_id = scores.customer_id
     where histories.basis = 'validation'
+
+),
+
+told as (
+
+    select
+        scored.*,
+        case
+            when scored.p_alive < company.real_customer_alive_probability then 'lapsed'
+            when scored.x = 0 then 'one-time buyer'
+            when scored.p_alive is not null and scored.is_in_cycle then 'real customer'
+            else 'repeat buyer'
+        end as customer_class
+    from scored
+    cross join company
 
 ),
 

@@ -134,11 +134,12 @@ cohort_means as (
 
 ),
 
-valued as (
+scored as (
 
     select
         histories.customer_id,
         histories.cohort,
+        histories.market,
         histories.until_date,
         histories.x,
         histories.t_x,
@@ -149,7 +150,9 @@ valued as (
         fits.spend_fit_id,
         fits.model,
         fits.model_version,
-        scores_of_fits.p_alive,
+        fits.reason,
+        fits.spend_reason,
+        coalesce({{ p_alive('fits', 'histories') }}, scores_of_fits.p_alive) as p_alive,
         scores_of_fits.p_alive_low,
         scores_of_fits.p_alive_high,
         scores_of_fits.expected_occasions,
@@ -170,48 +173,55 @@ valued as (
                     + fits.q - 1
                 )
         end as expected_spend_home,
-        coalesce(cohort_parts.margin_part, 1) * cohort_parts.kept_part as value_part,
-        case when cohort_parts.margin_part is null then 'revenue' else 'margin' end as value_basis,
         scores_of_fits.expected_home,
         scores_of_fits.expected_low_home,
         scores_of_fits.expected_high_home,
         scores_of_fits.discounted_home,
         scores_of_fits.discounted_low_home,
-        scores_of_fits.discounted_high_home,
-        case
-            when scores_of_fits.p_alive is null
-                then coalesce(fits.reason, 'no model was fitted')
-            when scores_of_fits.discounted_home is null then fits.spend_reason
-        end as value_reason,
-        cohort_means.occasions_per_time * settings.horizon as cohort_mean_occasions,
-        cohort_means.occasions_per_time * settings.horizon * cohort_means.occasion_home
-        * coalesce(cohort_parts.margin_part, 1) * cohort_parts.kept_part as cohort_mean_value_home,
-        'customers of ' || histories.market
-        || case when histories.cohort = 'all' then '' else ' (' || histories.cohort || ')' end
-            as cohort_mean_of,
-        case
-            when scores_of_fits.p_alive < settings.real_customer_alive_probability then 'lapsed'
-            when histories.x = 0 then 'one-time buyer'
-            when scores_of_fits.p_alive is not null and histories.is_in_cycle then 'real customer'
-            else 'repeat buyer'
-        end as customer_class,
-        case
-            when scores_of_fits.expected_occasions * 10 >= 1
-                then cast(ceil(
-                    settings.horizon * settings.unit_days / scores_of_fits.expected_occasions
-                ) as integer)
-        end as days_to_next
+        scores_of_fits.discounted_high_home
     from histories
-    cross join settings
-    inner join cohort_parts
-        on histories.cohort = cohort_parts.cohort
-    inner join cohort_means
-        on histories.cohort = cohort_means.cohort
-        and histories.market = cohort_means.market
     left join fits
         on histories.cohort = fits.cohort
     left join scores_of_fits
         on histories.customer_id = scores_of_fits.customer_id
+
+),
+
+valued as (
+
+    select
+        scored.*,
+        coalesce(cohort_parts.margin_part, 1) * cohort_parts.kept_part as value_part,
+        case when cohort_parts.margin_part is null then 'revenue' else 'margin' end as value_basis,
+        case
+            when scored.p_alive is null then coalesce(scored.reason, 'no model was fitted')
+            when scored.discounted_home is null then scored.spend_reason
+        end as value_reason,
+        cohort_means.occasions_per_time * settings.horizon as cohort_mean_occasions,
+        cohort_means.occasions_per_time * settings.horizon * cohort_means.occasion_home
+        * coalesce(cohort_parts.margin_part, 1) * cohort_parts.kept_part as cohort_mean_value_home,
+        'customers of ' || scored.market
+        || case when scored.cohort = 'all' then '' else ' (' || scored.cohort || ')' end
+            as cohort_mean_of,
+        case
+            when scored.p_alive < settings.real_customer_alive_probability then 'lapsed'
+            when scored.x = 0 then 'one-time buyer'
+            when scored.p_alive is not null and scored.is_in_cycle then 'real customer'
+            else 'repeat buyer'
+        end as customer_class,
+        case
+            when scored.expected_occasions * 10 >= 1
+                then cast(ceil(
+                    settings.horizon * settings.unit_days / scored.expected_occasions
+                ) as integer)
+        end as days_to_next
+    from scored
+    cross join settings
+    inner join cohort_parts
+        on scored.cohort = cohort_parts.cohort
+    inner join cohort_means
+        on scored.cohort = cohort_means.cohort
+        and scored.market = cohort_means.market
 
 ),
 
@@ -314,8 +324,9 @@ final as (
         ---------- what is to be expected of the customer over the horizon
         cast(settings.customer_horizon_weeks as bigint) as horizon_weeks,
         valued.p_alive,
-        valued.p_alive_low,
-        valued.p_alive_high,
+        -- their last digit is of another program
+        least(valued.p_alive_low, valued.p_alive) as p_alive_low,
+        greatest(valued.p_alive_high, valued.p_alive) as p_alive_high,
         valued.expected_occasions,
         valued.expected_occasions_low,
         valued.expected_occasions_high,

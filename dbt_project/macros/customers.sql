@@ -1,0 +1,23 @@
+{# P(alive) of BG/NBD and MBG/NBD, which have a closed form; null for any other model. The odds of
+   being gone are a / (b + n - 1) * ((alpha + t) / (alpha + t_x)) ^ (r + x), where n counts the
+   occasions after which the customer may have gone: the repeat ones, and the first too by MBG/NBD
+   (Fader, Hardie and Lee 2005; Batislam, Denizel and Filiztekin 2007). In logarithms, for the power
+   of a frequent customer is larger than a double. #}
+{% macro p_alive(fits, histories) -%}
+    case
+            when {{ fits }}.model = 'bg_nbd' and {{ histories }}.x = 0 then 1
+            when {{ fits }}.model in ('bg_nbd', 'mbg_nbd')
+                then 1 / (1 + exp(
+                    ln(
+                        {{ fits }}.a / (
+                            {{ fits }}.b + {{ histories }}.x
+                            - case when {{ fits }}.model = 'bg_nbd' then 1 else 0 end
+                        )
+                    )
+                    + ({{ fits }}.r + {{ histories }}.x) * ln(
+                        ({{ fits }}.alpha + {{ histories }}.t)
+                        / ({{ fits }}.alpha + {{ histories }}.t_x)
+                    )
+                ))
+        end
+{%- endmacro %}
