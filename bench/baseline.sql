@@ -1,7 +1,8 @@
 -- The same facts and marts from the same files, by hand and without any check: what a run is held
 -- against. It computes what plain SQL can and what is not the same in every row: the customer
 -- models' estimates (P(alive), expected purchases, value) and what is ranked by them are not here.
--- Needs the variables folder and rates_csv.
+-- It is written for the files of bench/data.py alone: one currency a market, a segment for all, no
+-- discounts, plans or rival prices. Needs the variables folder and rates_csv.
 
 create table rates as
 with quoted as (
@@ -42,21 +43,6 @@ create table products as
 select *, row_number() over (order by product_id)::smallint as product_number
 from read_csv(getvariable('folder') || '/products.csv', header = true);
 
--- summed as decimals, whose sum is the same in any order
-create table month_rates as
-select
-    currency, date_trunc('month', rate_date)::date as order_month,
-    sum(rate_to_home::decimal(30, 18))::double / count(*) as rate
-from rates group by all;
-
-create table market_sales as
-select
-    market.*,
-    (market.value::decimal(18, 4) * month_rates.rate)::decimal(18, 4) as value_home
-from read_csv(getvariable('folder') || '/market.csv', header = true) as market
-inner join month_rates
-    on market.currency = month_rates.currency and market.period_start = month_rates.order_month;
-
 create table fct_sales as
 with lines as (
     select
@@ -95,6 +81,24 @@ select
     (cost_home / fx_rate)::decimal(18, 4) as cost_local,
     (net_amount_home - cost_home)::decimal(18, 4) as margin_home
 from converted;
+
+set variable as_of = (select max(order_date) from fct_sales);
+
+-- of the days up to the last of our sales and of the market data; summed as decimals, whose sum is
+-- the same in any order
+create table month_rates as
+select
+    currency, date_trunc('month', rate_date)::date as order_month,
+    sum(rate_to_home::decimal(30, 18))::double / count(*) as rate
+from rates where rate_date <= greatest(getvariable('as_of'), date '2026-09-30') group by all;
+
+create table market_sales as
+select
+    market.*,
+    (market.value::decimal(18, 4) * month_rates.rate)::decimal(18, 4) as value_home
+from read_csv(getvariable('folder') || '/market.csv', header = true) as market
+inner join month_rates
+    on market.currency = month_rates.currency and market.period_start = month_rates.order_month;
 
 create table mart_sales as
 with months as (
@@ -190,11 +194,16 @@ with periods as (
     select unnest(['month', 'quarter', 'year']) as period
 ),
 
+-- like for like: of the months that the market's figure is made of
 own as (
     select
         period, date_trunc(period, order_month)::date as period_start, market, category,
         sum(units) as own_units, sum(net_amount_home) as own_value_home
-    from mart_sales, periods group by all
+    from mart_sales, periods
+    where (order_month, market, category) in (
+        select (period_start, market, category) from market_sales
+    )
+    group by all
 ),
 
 covered as (
@@ -246,8 +255,6 @@ left join shares as year_before
     on shares.period = year_before.period and shares.market = year_before.market
     and shares.category = year_before.category
     and shares.period_start = year_before.period_start + interval 1 year;
-
-set variable as_of = (select max(order_date) from fct_sales);
 
 -- two spans of equal length that end with the last order
 set variable window_days = (

@@ -40,8 +40,8 @@ MARTS = [
 ]  # fmt: skip
 
 # what the made lines have none of: pairs that are often bought together, an order that is too large
-# for a basket, a customer in two markets on one day, one who only sent back, and one whose month is
-# more returned than bought
+# for a basket, a customer in two markets on one day, one who only sent back, one who sent back more
+# than was bought in a month, and a month that the market data does not reach
 _MORE_LINES = """
     select
         'pair ' || n as order_id, date '2026-02-01' + n::integer as ordered_at, 'GB' as market,
@@ -60,7 +60,11 @@ _MORE_LINES = """
         ('only back', '2025-06-06', 'US', 'K10', 'P0004', -2, 30, 'USD'),
         ('bought', '2025-06-06', 'SE', 'K11', 'P0004', 1, 300, 'SEK'),
         ('more back', '2025-07-07', 'SE', 'K11', 'P0004', -1, 310, 'SEK'),
-        ('a little', '2025-07-08', 'SE', 'K11', 'P0004', 1, 100, 'SEK')
+        ('a little', '2025-07-08', 'SE', 'K11', 'P0004', 1, 100, 'SEK'),
+        ('late', '2026-10-02', 'GB', 'K1', 'P0005', 1, 40, 'GBP'),
+        ('late abroad', '2026-10-02', 'DE', 'K2', 'P0005', 1, 40, 'EUR'),
+        ('late overseas', '2026-10-02', 'US', 'K12', 'P0005', 1, 40, 'USD'),
+        ('late in the north', '2026-10-02', 'SE', 'K11', 'P0005', 1, 400, 'SEK')
 """
 
 
