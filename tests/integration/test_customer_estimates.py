@@ -83,7 +83,10 @@ def test_fits_are_kept_until_enough_has_changed(candidate: Candidate) -> None:
     drift = candidate.execute("select count(*), sum(is_beyond::int) from audit.fit_drift")
     # those of spend and of the model that customers are now scored with
     assert drift.fetchall() == [(7, 0)]
-    assert all(check.is_passed for check in eager.checks)
+    # without those 20, the sample speaks for another model, by a hair
+    assert [check.observed for check in eager.checks if not check.is_passed] == [
+        "0 parameters moved further; all: the model of buying is bg_nbd, before mbg_nbd"
+    ]
 
 
 def test_a_parameter_that_runs_away_is_a_warning(candidate: Candidate) -> None:
@@ -97,6 +100,40 @@ def test_a_parameter_that_runs_away_is_a_warning(candidate: Candidate) -> None:
     assert {row["parameter"] for row in drift.sample} & {"r", "alpha"}
     beyond = candidate.execute("select count(*) from audit.fit_drift where is_beyond").fetchall()
     assert beyond == [(drift.failing_rows,)]
+
+
+def test_a_fit_that_is_lost_or_found_is_a_warning(candidate: Candidate) -> None:
+    """All that came back are gone but nine, and then they are there again."""
+    rows = histories()
+    few = [row for row in rows if row[9]][:9]
+    seen = []
+    for those in (rows, few, rows):
+        fill(candidate, those)
+        (drift, _) = estimate(candidate, CustomerValue(model="bg_nbd")).checks
+        seen.append((drift.is_passed, drift.severity, drift.failing_rows, [
+            (row["model_of"], row["previous_model"], row["model"]) for row in drift.sample
+        ]))  # fmt: skip
+    lost = [("buying", "bg_nbd", None), ("spend", "gamma_gamma", None)]
+    found = [("buying", None, "bg_nbd"), ("spend", None, "gamma_gamma")]
+    assert seen == [(True, "warn", 0, []), (False, "warn", 2, lost), (False, "warn", 2, found)]
+    assert "the model of buying is bg_nbd, before not identified" in drift.observed
+
+
+def test_a_model_that_was_asked_for_is_no_warning(candidate: Candidate) -> None:
+    fill(candidate, histories())
+    estimate(candidate, CustomerValue(model="bg_nbd"))
+    (drift, _) = estimate(candidate, CustomerValue(model="mbg_nbd")).checks
+    assert (drift.is_passed, drift.sample) == (True, [])
+
+
+def test_another_unit_of_time_is_no_drift(candidate: Candidate) -> None:
+    """Seven days are a week: alpha is seven times what it was, and nothing has moved."""
+    rows = histories()
+    fill(candidate, rows)
+    estimate(candidate, CustomerValue(model="bg_nbd"))
+    fill(candidate, [(*row[:10], 7 * row[10], 7 * row[11], *row[12:]) for row in rows])
+    (drift, _) = estimate(candidate, CustomerValue(model="bg_nbd", time_unit="day")).checks
+    assert (drift.is_passed, drift.sample) == (True, [])
 
 
 def test_the_same_data_give_the_same_bytes(candidate: Candidate) -> None:
