@@ -6,31 +6,38 @@ company as (
 
 ),
 
+ends as (
+
+    {{ history_ends() | indent(4) }}
+
+),
+
 bases as (
 
     select
-        'value' as basis,
-        ends.calibration_end as until_date,
-        ends.last_order_date,
+        bases_and_ends.basis,
+        bases_and_ends.until_date,
+        bases_and_ends.last_order_date,
         company.customer_time_unit_days as unit_days,
         company.real_customer_purchases,
         company.real_customer_cycle_percentile / 100.0 as cycle_part
-    from ({{ history_ends() }}) as ends
-    cross join company
-    where ends.calibration_end is not null
+    from (
+        select
+            'value' as basis,
+            calibration_end as until_date,
+            last_order_date
+        from ends
 
-    union all
+        union all
 
-    select
-        'validation' as basis,
-        ends.before_held_out as until_date,
-        ends.last_order_date,
-        company.customer_time_unit_days as unit_days,
-        company.real_customer_purchases,
-        company.real_customer_cycle_percentile / 100.0 as cycle_part
-    from ({{ history_ends() }}) as ends
+        select
+            'validation' as basis,
+            before_held_out as until_date,
+            last_order_date
+        from ends
+    ) as bases_and_ends
     cross join company
-    where ends.before_held_out is not null
+    where bases_and_ends.until_date is not null
 
 ),
 
@@ -42,92 +49,92 @@ days as (
         order_date,
         max(case when is_occasion then 1 else 0 end) as is_occasion,
         min(case when is_occasion then channel end) as channel,
-        sum(net_amount_home) as net_amount_home,
-        sum(margin_home) as margin_home,
-        sum(net_amount_costed_home) as net_amount_costed_home
+        cast(sum(net_amount_home) as decimal(18, 4)) as net_amount_home,
+        cast(sum(margin_home) as decimal(18, 4)) as margin_home,
+        cast(sum(net_amount_costed_home) as decimal(18, 4)) as net_amount_costed_home
     from {{ ref('int_customers__days') }}
     group by customer_id, order_date
 
 ),
 
-first_days as (
-
-    select
-        customer_id,
-        min(order_date) as first_date
-    from days
-    where is_occasion = 1
-    group by customer_id
-
-),
+{#- what both bases read is summed in one pass over the days #}
+{%- set until = {'value': 'ends.calibration_end', 'validation': 'ends.before_held_out'} %}
 
 summed as (
 
     select
-        bases.basis,
-        bases.until_date,
-        bases.last_order_date,
-        bases.unit_days,
         days.customer_id,
-        first_days.first_date,
-        min(case when days.order_date = first_days.first_date then days.channel end) as channel,
+        min(case when days.is_occasion = 1 then days.order_date end) as first_date,
+        min_by(
+            days.net_amount_home, case when days.is_occasion = 1 then days.order_date end
+        ) as first_home,
+        -- null is a channel, too: it must not make room for that of a later day
+        min_by(
+            coalesce('of ' || days.channel, ''),
+            case when days.is_occasion = 1 then days.order_date end
+        ) as first_channel,
+        {%- for basis, end in until.items() %}
         max(
-            case
-                when days.is_occasion = 1 and days.order_date <= bases.until_date
-                    then days.order_date
-            end
-        ) as last_date,
-        cast(sum(
-            case when days.order_date <= bases.until_date then days.is_occasion else 0 end
-        ) as bigint) as occasions,
+            case when days.is_occasion = 1 and days.order_date <= {{ end }} then days.order_date end
+        ) as {{ basis }}_last_date,
+        sum(case when days.order_date <= {{ end }} then days.is_occasion else 0 end)
+            as {{ basis }}_occasions,
         sum(
             case
-                when
-                    days.is_occasion = 1
-                    and days.order_date <= bases.until_date
-                    and days.order_date > first_days.first_date
-                    then days.net_amount_home
-            end
-        ) as repeat_home,
-        sum(
-            case
-                when days.is_occasion = 1 and days.order_date <= bases.until_date
+                when days.is_occasion = 1 and days.order_date <= {{ end }}
                     then days.net_amount_home
                 else 0
             end
-        ) as occasions_home,
-        sum(case when days.order_date <= bases.until_date then days.net_amount_home else 0 end)
-            as revenue_home,
+        ) as {{ basis }}_occasions_home,
+        sum(case when days.order_date <= {{ end }} then days.net_amount_home else 0 end)
+            as {{ basis }}_revenue_home,
         sum(
             case
                 when
-                    days.order_date <= bases.until_date
-                    and days.order_date > {{ days_after('bases.until_date', -365) }}
+                    days.order_date <= {{ end }}
+                    and days.order_date > {{ days_after(end, -365) }}
                     then days.net_amount_home
                 else 0
             end
-        ) as last_year_home,
-        sum(case when days.order_date <= bases.until_date then days.margin_home end)
-            as margin_home,
-        sum(case when days.order_date <= bases.until_date then days.net_amount_costed_home end)
-            as costed_home,
-        cast(sum(
-            case when days.order_date > bases.until_date then days.is_occasion else 0 end
-        ) as bigint) as held_out_occasions,
-        sum(case when days.order_date > bases.until_date then days.net_amount_home else 0 end)
-            as held_out_home
+        ) as {{ basis }}_last_year_home,
+        sum(case when days.order_date <= {{ end }} then days.margin_home end)
+            as {{ basis }}_margin_home,
+        sum(case when days.order_date <= {{ end }} then days.net_amount_costed_home end)
+            as {{ basis }}_costed_home,
+        {%- endfor %}
+        sum(days.is_occasion) as all_occasions,
+        sum(days.net_amount_home) as all_home
     from days
-    inner join first_days
-        on days.customer_id = first_days.customer_id
-    inner join bases
-        on first_days.first_date <= bases.until_date
-    group by
+    cross join ends
+    group by days.customer_id
+
+),
+
+by_basis as (
+
+    select
         bases.basis,
         bases.until_date,
         bases.last_order_date,
         bases.unit_days,
-        days.customer_id,
-        first_days.first_date
+        summed.customer_id,
+        summed.first_date,
+        summed.first_home,
+        case when summed.first_channel <> '' then substr(summed.first_channel, 4) end as channel,
+        {%- for column in [
+            'last_date', 'occasions', 'occasions_home', 'revenue_home', 'last_year_home',
+            'margin_home', 'costed_home',
+        ] %}
+        case
+            when bases.basis = 'value' then summed.value_{{ column }}
+            else summed.validation_{{ column }}
+        end as {{ column }},
+        {%- endfor %}
+        summed.all_occasions,
+        summed.all_home
+    from summed
+    inner join bases
+        on summed.first_date <= bases.until_date
 
 ),
 
@@ -182,29 +189,61 @@ gaps as (
 
 ),
 
-ranked_gaps as (
+-- the cycle is the gap that the configured part of the repeat buyers keeps within; few gaps differ,
+-- so that they are counted rather than the buyers put in order
+counted_gaps as (
 
     select
-        *,
-        rank() over (partition by basis, category order by mean_gap_days) as place,
-        count(*) over (partition by basis, category) as repeat_buyers
+        basis,
+        category,
+        mean_gap_days,
+        count(*) as buyers
     from gaps
+    group by basis, category, mean_gap_days
 
 ),
 
--- the cycle is the gap that the configured part of the repeat buyers keeps within
+placed_gaps as (
+
+    select
+        basis,
+        category,
+        mean_gap_days,
+        sum(buyers) over (partition by basis, category order by mean_gap_days) - buyers + 1
+            as place,
+        sum(buyers) over (partition by basis, category) as repeat_buyers
+    from counted_gaps
+
+),
+
+cycles as (
+
+    select
+        placed_gaps.basis,
+        placed_gaps.category,
+        max(bases.real_customer_purchases) as real_customer_purchases,
+        max(placed_gaps.mean_gap_days) as cycle_days
+    from placed_gaps
+    inner join bases
+        on placed_gaps.basis = bases.basis
+    where placed_gaps.place <= ceil(placed_gaps.repeat_buyers * bases.cycle_part)
+    group by placed_gaps.basis, placed_gaps.category
+
+),
+
 in_cycle as (
 
     select
-        ranked_gaps.basis,
-        ranked_gaps.customer_id
-    from ranked_gaps
-    inner join bases
-        on ranked_gaps.basis = bases.basis
+        gaps.basis,
+        gaps.customer_id
+    from gaps
+    inner join cycles
+        on gaps.basis = cycles.basis
+        and gaps.category = cycles.category
     where
-        ranked_gaps.place <= ceil(ranked_gaps.repeat_buyers * bases.cycle_part)
-        and ranked_gaps.purchase_days >= bases.real_customer_purchases
-    group by ranked_gaps.basis, ranked_gaps.customer_id
+        gaps.mean_gap_days <= cycles.cycle_days
+        and gaps.purchase_days >= cycles.real_customer_purchases
+    group by gaps.basis, gaps.customer_id
 
 ),
 
@@ -212,50 +251,51 @@ final as (
 
     select
         ---------- keys
-        summed.basis,
-        summed.customer_id,
+        by_basis.basis,
+        by_basis.customer_id,
 
         ---------- attributes
-        summed.until_date,
+        by_basis.until_date,
         case
             when company.customer_kinds_together or kinds.kinds < 2 then 'all'
             else coalesce(customers.kind, 'kind not given')
         end as cohort,
         customers.market,
         customers.market = company.home_market as is_domestic,
-        summed.channel,
-        summed.first_date,
-        summed.last_date,
+        by_basis.channel,
+        by_basis.first_date,
+        by_basis.last_date,
 
         ---------- what the models of buying read
-        summed.occasions - 1 as x,
-        cast({{ dbt.datediff('summed.first_date', 'summed.last_date', 'day') }} as double) -- noqa: LT05
-        / summed.unit_days as t_x,
-        cast({{ dbt.datediff('summed.first_date', 'summed.until_date', 'day') }} as double) -- noqa: LT05
-        / summed.unit_days as t,
-        cast(summed.repeat_home as double) / nullif(summed.occasions - 1, 0) as mean_spend_home,
+        cast(by_basis.occasions - 1 as bigint) as x,
+        cast({{ dbt.datediff('by_basis.first_date', 'by_basis.last_date', 'day') }} as double) -- noqa: LT05
+        / by_basis.unit_days as t_x,
+        cast({{ dbt.datediff('by_basis.first_date', 'by_basis.until_date', 'day') }} as double) -- noqa: LT05
+        / by_basis.unit_days as t,
+        cast(by_basis.occasions_home - by_basis.first_home as double)
+        / nullif(by_basis.occasions - 1, 0) as mean_spend_home,
         in_cycle.customer_id is not null as is_in_cycle,
 
         ---------- money
-        cast(summed.occasions_home as decimal(18, 4)) as occasions_home,
-        cast(summed.revenue_home as decimal(18, 4)) as revenue_home,
-        cast(summed.last_year_home as decimal(18, 4)) as last_year_home,
-        cast(summed.margin_home as decimal(18, 4)) as margin_home,
-        cast(summed.costed_home as decimal(18, 4)) as costed_home,
+        cast(by_basis.occasions_home as decimal(18, 4)) as occasions_home,
+        cast(by_basis.revenue_home as decimal(18, 4)) as revenue_home,
+        cast(by_basis.last_year_home as decimal(18, 4)) as last_year_home,
+        cast(by_basis.margin_home as decimal(18, 4)) as margin_home,
+        cast(by_basis.costed_home as decimal(18, 4)) as costed_home,
 
         ---------- what came after
-        cast({{ dbt.datediff('summed.until_date', 'summed.last_order_date', 'day') }} as double) -- noqa: LT05
-        / summed.unit_days as held_out_time,
-        summed.held_out_occasions,
-        cast(summed.held_out_home as decimal(18, 4)) as held_out_home
-    from summed
+        cast({{ dbt.datediff('by_basis.until_date', 'by_basis.last_order_date', 'day') }} as double) -- noqa: LT05
+        / by_basis.unit_days as held_out_time,
+        cast(by_basis.all_occasions - by_basis.occasions as bigint) as held_out_occasions,
+        cast(by_basis.all_home - by_basis.revenue_home as decimal(18, 4)) as held_out_home
+    from by_basis
     cross join company
     cross join kinds
     inner join customers
-        on summed.customer_id = customers.customer_id
+        on by_basis.customer_id = customers.customer_id
     left join in_cycle
-        on summed.basis = in_cycle.basis
-        and summed.customer_id = in_cycle.customer_id
+        on by_basis.basis = in_cycle.basis
+        and by_basis.customer_id = in_cycle.customer_id
 
 )
 

@@ -82,6 +82,32 @@ markets as (
 
 ),
 
+totals as (
+
+    select
+        report_market,
+        count(*) as market_customers,
+        sum(held_out_home) as market_held_out_home,
+        count(coalesce(p_alive, expected_occasions, discounted_home)) as scored_customers
+    from markets
+    group by report_market
+
+),
+
+-- without a score there is neither a tenth nor a real customer to be compared with other rankings
+scored_markets as (
+
+    select
+        markets.*,
+        totals.market_customers,
+        totals.market_held_out_home
+    from markets
+    inner join totals
+        on markets.report_market = totals.report_market
+    where totals.scored_customers > 0
+
+),
+
 rfm as (
 
     select
@@ -96,7 +122,7 @@ rfm as (
         ntile(5) over (
             partition by report_market order by revenue_home, x, last_date, customer_id
         ) as monetary_score
-    from markets
+    from scored_markets
 
 ),
 
@@ -104,32 +130,32 @@ rfm as (
 ranked as (
 
     select
-        markets.*,
+        scored_markets.*,
         row_number() over (
-            partition by markets.report_market
+            partition by scored_markets.report_market
             order by
-                markets.discounted_home desc nulls last,
-                markets.expected_occasions desc nulls last,
-                markets.customer_id asc
+                scored_markets.discounted_home desc nulls last,
+                scored_markets.expected_occasions desc nulls last,
+                scored_markets.customer_id asc
         ) as model_place,
         row_number() over (
-            partition by markets.report_market
+            partition by scored_markets.report_market
             order by
                 rfm.recency_score + rfm.frequency_score + rfm.monetary_score desc,
-                markets.revenue_home desc,
-                markets.customer_id asc
+                scored_markets.revenue_home desc,
+                scored_markets.customer_id asc
         ) as rfm_place,
         row_number() over (
-            partition by markets.report_market
+            partition by scored_markets.report_market
             order by
-                markets.last_year_home desc, markets.revenue_home desc, markets.customer_id asc
-        ) as last_year_place,
-        count(*) over (partition by markets.report_market) as market_customers,
-        sum(markets.held_out_home) over (partition by markets.report_market) as market_held_out_home
-    from markets
+                scored_markets.last_year_home desc,
+                scored_markets.revenue_home desc,
+                scored_markets.customer_id asc
+        ) as last_year_place
+    from scored_markets
     inner join rfm
-        on markets.report_market = rfm.report_market
-        and markets.customer_id = rfm.customer_id
+        on scored_markets.report_market = rfm.report_market
+        and scored_markets.customer_id = rfm.customer_id
 
 ),
 
@@ -151,21 +177,20 @@ ranked as (
 grouped as (
 
     select
-        report_market as market,
+        markets.report_market as market,
         'class' as grouping_name,
-        customer_class as group_name,
-        until_date,
-        held_out_time,
-        market_customers,
-        market_held_out_home,
+        markets.customer_class as group_name,
+        markets.until_date,
+        markets.held_out_time,
+        totals.market_customers,
+        totals.market_held_out_home,
         cast(null as bigint) as tenth,
-        customer_id,
-        held_out_occasions,
-        held_out_home,
-        expected_occasions,
-        rfm_place,
-        last_year_place
-    from ranked
+        markets.held_out_occasions,
+        markets.held_out_home,
+        markets.expected_occasions
+    from markets
+    inner join totals
+        on markets.report_market = totals.report_market
 
     union all
 
@@ -180,12 +205,9 @@ grouped as (
         market_customers,
         market_held_out_home,
         cast(ceil(model_place * 10.0 / market_customers) as bigint) as tenth,
-        customer_id,
         held_out_occasions,
         held_out_home,
-        expected_occasions,
-        rfm_place,
-        last_year_place
+        expected_occasions
     from ranked
     where discounted_home is not null or expected_occasions is not null
 
