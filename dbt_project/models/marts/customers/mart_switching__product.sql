@@ -9,9 +9,45 @@ spans as (
 
 ),
 
+-- numbers group and sort cheaper than texts
 products as (
 
-    select * from {{ ref('int_products__categories') }}
+    select
+        product_id,
+        category,
+        cast(dense_rank() over (order by category) as integer) as category_number,
+        cast(row_number() over (order by product_id) as integer) as product_number
+    from {{ ref('int_products__categories') }}
+
+),
+
+customers as (
+
+    select
+        customer_id,
+        cast(row_number() over (order by customer_id) as integer) as customer_number
+    from {{ ref('dim_customer') }}
+
+),
+
+-- what nobody is known to have bought is summed apart: it can be more than a customer ever buys
+unknown as (
+
+    select
+        products.product_number,
+        sum(case when sales.order_date > spans.newest_after then sales.net_amount_home else 0 end)
+            as revenue_home,
+        sum(case when sales.order_date > spans.newest_after then 0 else sales.net_amount_home end)
+            as revenue_before_home
+    from {{ ref('fct_sales') }} as sales
+    cross join spans
+    inner join products
+        on sales.product_id = products.product_id
+    where
+        sales.line_kind = 'product'
+        and sales.order_date > spans.before_after
+        and sales.customer_id is null
+    group by products.product_number
 
 ),
 
@@ -19,38 +55,40 @@ products as (
 bought as (
 
     select
-        sales.customer_id,
-        sales.product_id,
-        sum(case when sales.order_date > spans.newest_after then sales.net_amount_home else 0 end)
-            as revenue_home,
-        sum(case when sales.order_date > spans.newest_after then 0 else sales.net_amount_home end)
-            as revenue_before_home
+        customers.customer_number,
+        products.product_number,
+        cast(sum(
+            case when sales.order_date > spans.newest_after then sales.net_amount_home else 0 end
+        ) as decimal(18, 4)) as revenue_home,
+        cast(sum(
+            case when sales.order_date > spans.newest_after then 0 else sales.net_amount_home end
+        ) as decimal(18, 4)) as revenue_before_home
     from {{ ref('fct_sales') }} as sales
     cross join spans
+    inner join products
+        on sales.product_id = products.product_id
+    inner join customers
+        on sales.customer_id = customers.customer_id
     where sales.line_kind = 'product' and sales.order_date > spans.before_after
-    group by sales.customer_id, sales.product_id
+    group by customers.customer_number, products.product_number
 
 ),
 
 changed as (
 
     select
-        bought.customer_id,
-        bought.product_id,
-        products.category,
-        bought.revenue_home,
-        bought.revenue_before_home,
-        greatest(bought.revenue_home - bought.revenue_before_home, 0) as gain_home,
-        greatest(bought.revenue_before_home - bought.revenue_home, 0) as loss_home,
+        bought.*,
+        products.category_number,
+        cast(bought.revenue_home - bought.revenue_before_home as decimal(18, 4)) as change_home,
+        -- newly bought 1, no longer -1, still 0
         case
-            when bought.customer_id is null then 'unknown'
-            when bought.revenue_before_home <= 0 and bought.revenue_home > 0 then 'newly'
-            when bought.revenue_before_home > 0 and bought.revenue_home <= 0 then 'no longer'
-            else 'still'
-        end as bought
+            when bought.revenue_before_home <= 0 and bought.revenue_home > 0 then 1
+            when bought.revenue_before_home > 0 and bought.revenue_home <= 0 then -1
+            else 0
+        end as turn
     from bought
     inner join products
-        on bought.product_id = products.product_id
+        on bought.product_number = products.product_number
 
 ),
 
@@ -58,106 +96,92 @@ changed as (
 by_category as (
 
     select
-        customer_id,
-        category,
-        sum(gain_home) as gains_home,
-        sum(loss_home) as losses_home,
-        sum(case when gain_home > 0 then 1 else 0 end)
-        * sum(case when loss_home > 0 then 1 else 0 end) as pairs
+        customer_number,
+        category_number,
+        cast(sum(case when change_home > 0 then change_home end) as decimal(18, 4)) as gains_home,
+        cast(sum(case when change_home < 0 then -change_home end) as decimal(18, 4)) as losses_home,
+        count(case when change_home > 0 then 1 end) * count(case when change_home < 0 then 1 end)
+            as pairs
     from changed
-    where customer_id is not null
-    group by customer_id, category
-    having sum(gain_home) > 0 and sum(loss_home) > 0
+    group by customer_number, category_number
+    having min(change_home) < 0 and max(change_home) > 0
 
 ),
 
 moved as (
 
     select
-        changed.customer_id,
-        changed.category,
-        changed.product_id,
-        changed.gain_home,
-        changed.loss_home,
-        changed.bought,
+        changed.customer_number,
+        changed.category_number,
+        changed.product_number,
+        changed.change_home,
+        changed.turn,
         by_category.pairs,
         greatest(by_category.gains_home, by_category.losses_home) as larger_side_home,
         cast(
-            cast(changed.gain_home as double)
+            cast(changed.change_home as double)
             * cast(least(by_category.gains_home, by_category.losses_home) as double)
-            / cast(by_category.gains_home as double) as decimal(38, 4)
-        ) as moved_here_home,
-        cast(
-            cast(changed.loss_home as double)
-            * cast(least(by_category.gains_home, by_category.losses_home) as double)
-            / cast(by_category.losses_home as double) as decimal(38, 4)
-        ) as moved_away_home
+            / cast(
+                case
+                    when changed.change_home > 0 then by_category.gains_home
+                    else by_category.losses_home
+                end as double
+            ) as decimal(18, 4)
+        ) as moved_home
     from changed
     inner join by_category
-        on changed.customer_id = by_category.customer_id
-        and changed.category = by_category.category
+        on changed.customer_number = by_category.customer_number
+        and changed.category_number = by_category.category_number
+    where changed.change_home <> 0
 
 ),
 
 flows as (
 
     select
-        product_id,
-        sum(moved_here_home) as moved_here_home,
-        sum(moved_away_home) as moved_away_home,
-        sum(case when bought = 'newly' then moved_here_home - moved_away_home else 0 end)
-            as moved_newly_home,
-        sum(case when bought = 'no longer' then moved_here_home - moved_away_home else 0 end)
-            as moved_no_longer_home,
-        sum(case when bought = 'still' then moved_here_home - moved_away_home else 0 end)
-            as moved_still_home
+        product_number,
+        sum(case when moved_home > 0 then moved_home else 0 end) as moved_here_home,
+        sum(case when moved_home < 0 then moved_home else 0 end) as moved_away_home,
+        sum(case when turn = 1 then moved_home else 0 end) as moved_newly_home,
+        sum(case when turn = -1 then moved_home else 0 end) as moved_no_longer_home,
+        sum(case when turn = 0 then moved_home else 0 end) as moved_still_home
     from moved
-    group by product_id
+    group by product_number
 
 ),
 
 -- a customer with very many changed products says little of any two, and would cost the square of
 -- their number
-exchanged as (
-
-    select
-        customer_id,
-        category,
-        product_id,
-        gain_home,
-        loss_home,
-        larger_side_home
-    from moved
-    where pairs between 1 and {{ most_pairs }}
-
-),
-
 product_pairs as (
 
     select
-        losing.product_id as losing_product_id,
-        winning.product_id as winning_product_id,
+        losing.product_number as losing_number,
+        winning.product_number as winning_number,
         sum(cast(
-            cast(losing.loss_home as double) * cast(winning.gain_home as double)
-            / cast(losing.larger_side_home as double) as decimal(38, 4)
+            cast(-losing.change_home as double) * cast(winning.change_home as double)
+            / cast(losing.larger_side_home as double) as decimal(18, 4)
         )) as moved_home
-    from exchanged as losing
-    inner join exchanged as winning
-        on losing.customer_id = winning.customer_id
-        and losing.category = winning.category
-    where losing.loss_home > 0 and winning.gain_home > 0
-    group by losing.product_id, winning.product_id
+    from moved as losing
+    inner join moved as winning
+        on losing.customer_number = winning.customer_number
+        and losing.category_number = winning.category_number
+    where
+        losing.change_home < 0
+        and winning.change_home > 0
+        and losing.pairs <= {{ most_pairs }}
+        and winning.pairs <= {{ most_pairs }}
+    group by losing.product_number, winning.product_number
 
 ),
 
 main_sources as (
 
     select
-        winning_product_id as product_id,
-        losing_product_id as other_product_id,
+        winning_number as product_number,
+        losing_number as other_number,
         moved_home,
         row_number() over (
-            partition by winning_product_id order by moved_home desc, losing_product_id asc
+            partition by winning_number order by moved_home desc, losing_number asc
         ) as place
     from product_pairs
 
@@ -166,29 +190,49 @@ main_sources as (
 main_destinations as (
 
     select
-        losing_product_id as product_id,
-        winning_product_id as other_product_id,
+        losing_number as product_number,
+        winning_number as other_number,
         moved_home,
         row_number() over (
-            partition by losing_product_id order by moved_home desc, winning_product_id asc
+            partition by losing_number order by moved_home desc, winning_number asc
         ) as place
     from product_pairs
+
+),
+
+known as (
+
+    select
+        product_number,
+        sum(revenue_home) as revenue_home,
+        sum(revenue_before_home) as revenue_before_home,
+        sum(case when turn = 1 then change_home else 0 end) as newly_home,
+        sum(case when turn = -1 then change_home else 0 end) as no_longer_home,
+        sum(case when turn = 0 then change_home else 0 end) as still_home
+    from changed
+    group by product_number
 
 ),
 
 totals as (
 
     select
-        product_id,
-        category,
-        sum(revenue_home) as revenue_home,
-        sum(revenue_before_home) as revenue_before_home,
-        sum(case when bought = 'newly' then gain_home - loss_home else 0 end) as newly_home,
-        sum(case when bought = 'no longer' then gain_home - loss_home else 0 end) as no_longer_home,
-        sum(case when bought = 'still' then gain_home - loss_home else 0 end) as still_home,
-        sum(case when bought = 'unknown' then gain_home - loss_home else 0 end) as unknown_home
-    from changed
-    group by product_id, category
+        products.product_id,
+        products.product_number,
+        products.category,
+        coalesce(known.revenue_home, 0) + coalesce(unknown.revenue_home, 0) as revenue_home,
+        coalesce(known.revenue_before_home, 0) + coalesce(unknown.revenue_before_home, 0)
+            as revenue_before_home,
+        coalesce(known.newly_home, 0) as newly_home,
+        coalesce(known.no_longer_home, 0) as no_longer_home,
+        coalesce(known.still_home, 0) as still_home,
+        coalesce(unknown.revenue_home - unknown.revenue_before_home, 0) as unknown_home
+    from products
+    left join known
+        on products.product_number = known.product_number
+    left join unknown
+        on products.product_number = unknown.product_number
+    where known.product_number is not null or unknown.product_number is not null
 
 ),
 
@@ -218,7 +262,7 @@ final as (
         cast(totals.revenue_before_home as decimal(38, 4)) as revenue_before_home,
         cast(totals.revenue_home - totals.revenue_before_home as decimal(38, 4)) as change_home,
         cast(coalesce(flows.moved_here_home, 0) as decimal(38, 4)) as gained_from_others_home,
-        cast(-coalesce(flows.moved_away_home, 0) as decimal(38, 4)) as lost_to_others_home,
+        cast(coalesce(flows.moved_away_home, 0) as decimal(38, 4)) as lost_to_others_home,
         cast(totals.newly_home - coalesce(flows.moved_newly_home, 0) as decimal(38, 4))
             as new_buyers_home,
         cast(totals.no_longer_home - coalesce(flows.moved_no_longer_home, 0) as decimal(38, 4))
@@ -228,22 +272,26 @@ final as (
         cast(totals.unknown_home as decimal(38, 4)) as without_customer_home,
 
         ---------- between which products most of it moved
-        main_sources.other_product_id as main_source_product_id,
+        sources.product_id as main_source_product_id,
         cast(main_sources.moved_home as decimal(38, 4)) as main_source_home,
-        main_destinations.other_product_id as main_destination_product_id,
+        destinations.product_id as main_destination_product_id,
         cast(main_destinations.moved_home as decimal(38, 4)) as main_destination_home
     from totals
     cross join spans
-    left join flows
-        on totals.product_id = flows.product_id
     left join names
         on totals.product_id = names.product_id
+    left join flows
+        on totals.product_number = flows.product_number
     left join main_sources
-        on totals.product_id = main_sources.product_id
+        on totals.product_number = main_sources.product_number
         and main_sources.place = 1
     left join main_destinations
-        on totals.product_id = main_destinations.product_id
+        on totals.product_number = main_destinations.product_number
         and main_destinations.place = 1
+    left join products as sources
+        on main_sources.other_number = sources.product_number
+    left join products as destinations
+        on main_destinations.other_number = destinations.product_number
 
 )
 
