@@ -12,7 +12,7 @@
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
     {%- if months %}
     {%- call statement('delete') -%}
-        delete from {{ this }} where order_month in ({{ month_literals(months) }})
+        delete from {{ this }} where {{ is_pending('order_month', months) }}
     {%- endcall -%}
     {%- endif %}
     {%- call statement('main') -%}

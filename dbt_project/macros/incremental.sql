@@ -1,5 +1,7 @@
 {# Incremental models of this project replace whole months: those in audit.pending_months, which
-   loading fills and publishing empties. Each such model has the month in a column `order_month`. #}
+   loading fills and publishing empties. Each such model has the month in a column `order_month`.
+   A model whose months depend on earlier ones says so by `meta: {reads: earlier months}`: from the
+   first pending month on it replaces all. #}
 
 {# The months to build anew, as ISO dates, oldest first. #}
 {% macro pending_months(entities=['sales', 'fx_rates']) -%}
@@ -15,14 +17,19 @@
 
 
 {# A condition that is true for the rows that this build has to make: all, or in an incremental
-   build those of the pending months. The months are literals, and the bounds are on the moment
-   itself, so that the scan skips everything outside them. #}
+   build those of the pending months. #}
 {% macro is_built_now(moment) -%}
-    {%- set months = pending_months() if is_incremental() else none -%}
-    {%- if months is none -%}
-        1 = 1
-    {%- elif not months -%}
+    {{ is_pending(moment, pending_months()) if is_incremental() else '1 = 1' }}
+{%- endmacro %}
+
+
+{# The months are literals, and the bounds are on the moment itself, so that the scan skips
+   everything outside them. #}
+{% macro is_pending(moment, months) -%}
+    {%- if not months -%}
         1 = 0
+    {%- elif model.config.meta.reads == 'earlier months' -%}
+        {{ moment }} >= cast('{{ months | first }}' as date)
     {%- else -%}
         {{ moment }} >= cast('{{ months | first }}' as date)
         and {{ moment }} < {{ days_after("cast('" ~ months | last ~ "' as date)", 31) }}
@@ -62,8 +69,8 @@
         {{ return(true) }}
     {%- endif -%}
     {%- set kept = run_query(
-        "select 1 as kept from " ~ existing ~ " where order_month not in ("
-        ~ month_literals(months) ~ ") limit 1"
+        "select 1 as kept from " ~ existing ~ " where not ("
+        ~ is_pending('order_month', months) ~ ") limit 1"
     ) -%}
     {{ return(kept | length > 0) }}
 {%- endmacro %}

@@ -12,7 +12,13 @@ from tests.integration.conftest import ORDERS, Tiny
 from tests.integration.small import make_tables
 
 pytestmark = pytest.mark.xdist_group("small")
-INCREMENTAL = ["int_sales__product_months", "int_sales__product_days", "int_customers__days"]
+INCREMENTAL = [
+    "int_sales__product_months",
+    "int_sales__product_days",
+    "int_customers__days",
+    "int_customers__concentrations",
+    "int_customers__flows",
+]
 COMPARED = ["core.fct_sales", *(f"intermediate.{name}" for name in INCREMENTAL)]
 
 

@@ -1,8 +1,8 @@
 with
 
-customer_months as (
+concentrations as (
 
-    select * from {{ ref('int_customers__months') }}
+    select * from {{ ref('int_customers__concentrations') }}
 
 ),
 
@@ -23,75 +23,26 @@ all_sales as (
 
 ),
 
--- who sent back more than they bought has no share of what was bought
-buyers as (
-
-    select
-        market,
-        order_month,
-        net_amount_home,
-        row_number() over (
-            partition by market, order_month order by net_amount_home desc, customer_id asc
-        ) as place,
-        count(*) over (partition by market, order_month) as customers
-    from customer_months
-    where net_amount_home > 0
-
-),
-
-concentrated as (
-
-    select
-        market,
-        order_month,
-        cast(max(customers) as bigint) as customers,
-        sum(net_amount_home) as buyers_revenue_home,
-        sum(case when place = 1 then net_amount_home end) as largest_home,
-        sum(case when place <= ceil(customers * 0.01) then net_amount_home end) as top_1_home,
-        sum(case when place <= ceil(customers * 0.1) then net_amount_home end) as top_10_home,
-        sum(case when place <= ceil(customers * 0.2) then net_amount_home end) as top_20_home,
-        sum(place * net_amount_home) as placed_home
-    from buyers
-    group by market, order_month
-
-),
-
-net_returners as (
-
-    select
-        market,
-        order_month,
-        count(*) as net_returners,
-        sum(net_amount_home) as net_returns_home
-    from customer_months
-    where net_amount_home <= 0
-    group by market, order_month
-
-),
-
 joined as (
 
     select
         all_sales.market,
         all_sales.order_month,
         all_sales.revenue_home,
-        coalesce(concentrated.customers, 0) as customers,
-        coalesce(concentrated.buyers_revenue_home, 0) as buyers_revenue_home,
-        coalesce(net_returners.net_returners, 0) as net_returners,
-        coalesce(net_returners.net_returns_home, 0) as net_returns_home,
-        concentrated.top_1_home,
-        concentrated.top_10_home,
-        concentrated.top_20_home,
-        concentrated.largest_home,
-        cast(concentrated.placed_home as double)
-        / nullif(cast(concentrated.buyers_revenue_home as double), 0) as mean_place
+        coalesce(concentrations.customers, 0) as customers,
+        coalesce(concentrations.buyers_revenue_home, 0) as buyers_revenue_home,
+        coalesce(concentrations.net_returners, 0) as net_returners,
+        coalesce(concentrations.net_returns_home, 0) as net_returns_home,
+        concentrations.top_1_home,
+        concentrations.top_10_home,
+        concentrations.top_20_home,
+        concentrations.largest_home,
+        cast(concentrations.placed_home as double)
+        / nullif(cast(concentrations.buyers_revenue_home as double), 0) as mean_place
     from all_sales
-    left join concentrated
-        on all_sales.market = concentrated.market
-        and all_sales.order_month = concentrated.order_month
-    left join net_returners
-        on all_sales.market = net_returners.market
-        and all_sales.order_month = net_returners.order_month
+    left join concentrations
+        on all_sales.market = concentrations.market
+        and all_sales.order_month = concentrations.order_month
 
 ),
 

@@ -1,8 +1,8 @@
 with
 
-customer_months as (
+flows as (
 
-    select * from {{ ref('int_customers__months') }}
+    select * from {{ ref('int_customers__flows') }}
 
 ),
 
@@ -44,104 +44,6 @@ comparisons as (
     select
         'year before' as compared_with,
         12 as months_back
-
-),
-
--- what every customer bought in a month and in the one that it is compared with
-both_months as (
-
-    select
-        comparisons.compared_with,
-        comparisons.months_back,
-        customer_months.market,
-        customer_months.customer_id,
-        customer_months.order_month,
-        customer_months.first_month_in_market,
-        customer_months.net_amount_home as revenue_now,
-        0 as revenue_before,
-        case when customer_months.occasions > 0 then 1 else 0 end as is_now,
-        0 as is_before
-    from customer_months
-    cross join comparisons
-
-    union all
-
-    select
-        comparisons.compared_with,
-        comparisons.months_back,
-        customer_months.market,
-        customer_months.customer_id,
-        cast(
-            {{ dbt.dateadd('month', 'comparisons.months_back', 'customer_months.order_month') }}
-            as date
-        ) as order_month,
-        customer_months.first_month_in_market,
-        0 as revenue_now,
-        customer_months.net_amount_home as revenue_before,
-        0 as is_now,
-        case when customer_months.occasions > 0 then 1 else 0 end as is_before
-    from customer_months
-    cross join comparisons
-
-),
-
-by_customer as (
-
-    select
-        compared_with,
-        market,
-        order_month,
-        customer_id,
-        min(cast({{ dbt.dateadd('month', '-months_back', 'order_month') }} as date))
-            as compared_month,
-        min(first_month_in_market) as first_month_in_market,
-        sum(revenue_now) - sum(revenue_before) as change_home,
-        max(is_now) = 1 as is_now,
-        max(is_before) = 1 as is_before
-    from both_months
-    group by compared_with, market, order_month, customer_id
-
-),
-
-told_apart as (
-
-    select
-        compared_with,
-        market,
-        order_month,
-        change_home,
-        case
-            when is_now and is_before then 'retained'
-            when is_now and first_month_in_market > compared_month then 'new'
-            when is_now then 'won back'
-            when is_before then 'lapsed'
-            else 'returned only'
-        end as flow
-    from by_customer
-
-),
-
-flows as (
-
-    select
-        compared_with,
-        market,
-        order_month,
-        cast(sum(case when flow = 'new' then 1 else 0 end) as bigint) as new_customers,
-        cast(sum(case when flow = 'retained' then 1 else 0 end) as bigint) as retained_customers,
-        cast(sum(case when flow = 'won back' then 1 else 0 end) as bigint) as won_back_customers,
-        cast(sum(case when flow = 'lapsed' then 1 else 0 end) as bigint) as lapsed_customers,
-        sum(case when flow = 'new' then change_home else 0 end) as new_home,
-        sum(case when flow = 'retained' and change_home > 0 then change_home else 0 end)
-            as retained_more_home,
-        sum(case when flow = 'retained' and change_home < 0 then change_home else 0 end)
-            as retained_less_home,
-        sum(case when flow = 'won back' then change_home else 0 end) as won_back_home,
-        sum(case when flow = 'lapsed' then change_home else 0 end) as lapsed_home,
-        sum(case when flow = 'returned only' then change_home else 0 end) as returned_only_home,
-        sum(change_home) as change_home
-    from told_apart
-    group by compared_with, market, order_month
 
 ),
 

@@ -12,9 +12,10 @@ product_months as (
 
 ),
 
-customer_days as (
+-- only what is bought counts: a customer who sent back more than was bought is none of the large
+concentration as (
 
-    select * from {{ ref('int_customers__days') }}
+    select * from {{ ref('int_customers__concentrations') }}
 
 ),
 
@@ -34,38 +35,6 @@ markets as (
 company as (
 
     select * from {{ source('raw', 'company') }}
-
-),
-
--- only what is bought counts: a customer who sent back more than was bought is none of the large
-customers as (
-
-    select
-        order_month,
-        market,
-        customer_id,
-        sum(net_amount_home) as bought_home,
-        row_number() over (
-            partition by order_month, market
-            order by sum(net_amount_home) desc, customer_id asc
-        ) as place
-    from customer_days
-    group by order_month, market, customer_id
-    having sum(net_amount_home) > 0
-
-),
-
-concentration as (
-
-    select
-        order_month,
-        market,
-        count(*) as customers,
-        sum(bought_home) as bought_home,
-        sum(case when place = 1 then bought_home end) as largest_home,
-        sum(case when place <= 5 then bought_home end) as largest_five_home
-    from customers
-    group by order_month, market
 
 ),
 
@@ -391,9 +360,10 @@ final as (
         ---------- few customers
         coalesce(concentration.customers, 0) as customers,
         100.0 * cast(concentration.largest_home as double)
-        / nullif(cast(concentration.bought_home as double), 0) as largest_customer_pct,
+        / nullif(cast(concentration.buyers_revenue_home as double), 0) as largest_customer_pct,
         100.0 * cast(concentration.largest_five_home as double)
-        / nullif(cast(concentration.bought_home as double), 0) as largest_five_customers_pct,
+        / nullif(cast(concentration.buyers_revenue_home as double), 0)
+            as largest_five_customers_pct,
 
         ---------- attractiveness, and its reasons
         case
