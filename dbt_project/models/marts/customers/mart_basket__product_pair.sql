@@ -28,20 +28,33 @@ spans as (
 
 ),
 
+-- numbers make pairs cheap
+numbers as (
+
+    select
+        product_id,
+        name,
+        cast(row_number() over (order by product_id) as integer) as product_number
+    from {{ ref('dim_product') }}
+
+),
+
 -- a product stands once in a basket, however often it was ordered
 order_products as (
 
     select
         sales.order_id,
-        sales.product_id
+        numbers.product_number
     from {{ ref('fct_sales') }} as sales
     cross join spans
+    inner join numbers
+        on sales.product_id = numbers.product_id
     where
         sales.line_kind = 'product'
         and sales.quantity > 0
         and not sales.is_return
         and sales.order_date > spans.ordered_after
-    group by sales.order_id, sales.product_id
+    group by sales.order_id, numbers.product_number
 
 ),
 
@@ -57,12 +70,12 @@ order_sizes as (
 
 -- an order of hundreds of products fills a shelf: it says nothing about two of them, and its pairs
 -- would cost more than those of all other orders
-baskets as (
+too_large as (
 
     select order_sizes.order_id
     from order_sizes
     cross join company
-    where order_sizes.products <= company.basket_largest_order
+    where order_sizes.products > company.basket_largest_order
 
 ),
 
@@ -82,32 +95,36 @@ basket_products as (
 
     select
         order_products.order_id,
-        order_products.product_id
+        order_products.product_number
     from order_products
-    inner join baskets
-        on order_products.order_id = baskets.order_id
+    left join too_large
+        on order_products.order_id = too_large.order_id
+    where too_large.order_id is null
 
 ),
 
 product_orders as (
 
     select
-        product_id,
+        product_number,
         count(*) as orders
     from basket_products
-    group by product_id
+    group by product_number
 
 ),
 
--- only products with enough orders can be part of a pair with enough; numbers make pairs cheap
+-- only products with enough orders can be part of a pair with enough
 products as (
 
     select
-        product_orders.product_id,
-        product_orders.orders,
-        row_number() over (order by product_orders.product_id) as product_number
+        numbers.product_id,
+        numbers.name,
+        product_orders.product_number,
+        product_orders.orders
     from product_orders
     cross join company
+    inner join numbers
+        on product_orders.product_number = numbers.product_number
     where product_orders.orders >= company.basket_minimum_orders
 
 ),
@@ -116,10 +133,10 @@ numbered as (
 
     select
         basket_products.order_id,
-        products.product_number
+        basket_products.product_number
     from basket_products
     inner join products
-        on basket_products.product_id = products.product_id
+        on basket_products.product_number = products.product_number
 
 ),
 
@@ -141,7 +158,9 @@ measured as (
 
     select
         products.product_id,
+        products.name as product_name,
         others.product_id as other_product_id,
+        others.name as other_product_name,
         pairs.orders_together,
         products.orders as product_orders,
         others.orders as other_product_orders,
@@ -174,15 +193,6 @@ with_spread as (
 
 ),
 
-names as (
-
-    select
-        product_id,
-        name
-    from {{ ref('dim_product') }}
-
-),
-
 final as (
 
     select
@@ -191,8 +201,8 @@ final as (
         with_spread.other_product_id,
 
         ---------- attributes
-        names.name as product_name,
-        other_names.name as other_product_name,
+        with_spread.product_name,
+        with_spread.other_product_name,
         spans.as_of_date,
 
         ---------- counts
@@ -214,10 +224,6 @@ final as (
         with_spread.lift * exp(with_spread.log_lift_spread) as lift_high
     from with_spread
     cross join spans
-    left join names
-        on with_spread.product_id = names.product_id
-    left join names as other_names
-        on with_spread.other_product_id = other_names.product_id
 
 )
 

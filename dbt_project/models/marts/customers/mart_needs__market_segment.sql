@@ -25,7 +25,12 @@ bought as (
 
     select
         customers.customer_segment,
-        categories.*,
+        categories.market,
+        categories.category,
+        categories.is_buyer,
+        categories.is_buyer_before,
+        categories.revenue_home,
+        categories.revenue_before_home,
         categories.revenue_home - categories.revenue_before_home as change_home,
         cast(
             {{ dbt.datediff('categories.first_purchase_date', 'categories.last_purchase_date', 'day') }} as double -- noqa: LT05

@@ -30,38 +30,13 @@ reviews as (
 
 ),
 
-product_days as (
-
-    select
-        product_days.product_id,
-        product_days.order_date,
-        categories.category,
-        sum(product_days.units) as units,
-        cast(sum(product_days.net_amount_home) as decimal(38, 4)) as revenue_home
-    from {{ ref('int_sales__product_days') }} as product_days
-    inner join categories
-        on product_days.product_id = categories.product_id
-    group by product_days.product_id, product_days.order_date, categories.category
-
-),
-
-category_days as (
-
-    select
-        category,
-        order_date,
-        sum(units) as units
-    from product_days
-    group by category, order_date
-
-),
-
 span as (
 
     select
-        min(order_date) as first_day,
-        max(order_date) as last_day
-    from product_days
+        min(first_order_date) as first_day,
+        max(last_order_date) as last_day
+    from {{ ref('int_sales__product_months') }}
+    where line_kind = 'product'
 
 ),
 
@@ -80,6 +55,30 @@ launches as (
     inner join categories
         on products.product_id = categories.product_id
     where products.launched_on > span.first_day and products.launched_on <= span.last_day
+
+),
+
+first_launch as (
+
+    select min(launched_on) as launched_on from launches
+
+),
+
+-- earlier days are no baseline of any launch
+category_days as (
+
+    select
+        categories.category,
+        product_days.order_date,
+        sum(product_days.units) as units
+    from {{ ref('int_sales__product_days') }} as product_days
+    cross join first_launch
+    inner join categories
+        on product_days.product_id = categories.product_id
+    where
+        product_days.order_date
+        >= {{ days_after('first_launch.launched_on', -7 * baseline_weeks) }}
+    group by categories.category, product_days.order_date
 
 ),
 
@@ -120,9 +119,9 @@ own_sales as (
             {{ dbt.datediff('launches.launched_on', 'product_days.order_date', 'day') }} / 7.0 -- noqa: LT05
         ) as integer) as launch_week,
         sum(product_days.units) as units,
-        sum(product_days.revenue_home) as revenue_home
+        sum(product_days.net_amount_home) as revenue_home
     from launches
-    inner join product_days
+    inner join {{ ref('int_sales__product_days') }} as product_days
         on launches.product_id = product_days.product_id
     group by
         launches.product_id,

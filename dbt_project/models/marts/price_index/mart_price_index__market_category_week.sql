@@ -73,20 +73,6 @@ own_weeks as (
 
 ),
 
--- what was sold, this week and lately, of every product in every week that has prices or sales
-sales_weeks as (
-
-    select
-        market,
-        product_id,
-        week_start,
-        sum(units) as units,
-        sum(net_amount_home) as revenue_home
-    from product_days
-    group by market, product_id, week_start
-
-),
-
 priced_weeks as (
 
     select distinct
@@ -99,15 +85,48 @@ priced_weeks as (
 
 ),
 
+-- sales of other categories, or in other markets, weigh nothing
+priced_products as (
+
+    select distinct
+        categories.product_id,
+        categories.category,
+        priced_weeks.market
+    from categories
+    inner join priced_weeks
+        on categories.category = priced_weeks.category
+
+),
+
+-- what was sold, this week and lately, of every product in every week that has prices or sales
+sales_weeks as (
+
+    select
+        product_days.market,
+        product_days.product_id,
+        priced_products.category,
+        product_days.week_start,
+        sum(product_days.units) as units,
+        sum(product_days.net_amount_home) as revenue_home
+    from product_days
+    inner join priced_products
+        on product_days.product_id = priced_products.product_id
+        and product_days.market = priced_products.market
+    group by
+        product_days.market,
+        product_days.product_id,
+        priced_products.category,
+        product_days.week_start
+
+),
+
 sold_products as (
 
     select distinct
-        sales_weeks.market,
-        sales_weeks.product_id,
-        categories.category
+        market,
+        product_id,
+        category
     from sales_weeks
-    inner join categories
-        on sales_weeks.product_id = categories.product_id
 
 ),
 
