@@ -107,10 +107,10 @@ class Session:
         )
         outcome = self._context.validation_definitions.add(definition).run(
             batch_parameters={"dataframe": _data_frame(frame)},
+            # more would be worked out for each measure of each frame, and nearly all of them pass
             result_format={
-                "result_format": "SUMMARY",
+                "result_format": "BASIC",
                 "partial_unexpected_count": SAMPLE_ROWS,
-                "unexpected_index_column_names": [frame.key],
             },
         )
         failed = sum(not result.success for result in outcome.results)
@@ -171,7 +171,7 @@ def _as_check(frame: Frame, result: Any) -> CheckResult:
         observed=_observed(found),
         expected=wanted.meaning if wanted else "at least one row is measured",
         failing_rows=failing,
-        sample=_failing(frame, found),
+        sample=_failing(frame, check, found),
     )
 
 
@@ -182,7 +182,9 @@ def _observed(found: Mapping[str, Any]) -> str:
     return str(found.get("observed_value", "as expected"))
 
 
-def _failing(frame: Frame, found: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _failing(frame: Frame, measure: str, found: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The rows of the frame that failed, whole: the measures beside it often tell why."""
-    keys = {index[frame.key] for index in found.get("partial_unexpected_index_list") or []}
-    return [dict(row) for row in frame.rows if row[frame.key] in keys][:SAMPLE_ROWS]
+    unexpected = set(found.get("partial_unexpected_list") or ())
+    known = [row for row in frame.rows if unexpected and row[measure] is not None]
+    failing = [row for row in known if float(row[measure]) in unexpected]
+    return [dict(row) for row in failing[:SAMPLE_ROWS]]
