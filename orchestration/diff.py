@@ -123,7 +123,7 @@ select
     market_value_before_home, market_value_home, market_units_before, market_units,
     value_share_before_pct, value_share_pct
 from marts.mart_market_restatements__market_category_period
-where publication > 1
+where is_restatement and not is_rolled_up
 order by published_on desc nulls last, market, category, period, period_start, publication
 """
 

@@ -74,7 +74,7 @@ group by newest.period, newest.period_start
 # figures of markets that stand in place of an earlier edition's
 _RESTATED = """
 select count(*) from marts.mart_market_restatements__market_category_period
-where is_current and publication > 1
+where is_current and is_restatement and not is_rolled_up
 """
 
 # 100 x our basket over the rivals' median basket, at each product's last price in 30 days,
