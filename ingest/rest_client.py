@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
+import orjson
 from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError
 from urllib3.util.retry import Retry
 
@@ -40,7 +41,7 @@ _ACCEPT = {
     "jsonl": "application/x-ndjson, application/json;q=0.9, */*;q=0.1",
     "csv": "text/csv, */*;q=0.1",
 }
-_BOMS = (b"\xef\xbb\xbf",)
+_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,25 @@ class Page:
     headers: Mapping[str, str]
     body: bytes
     content: Any = None
+
+
+def parsed(body: bytes) -> Any:
+    """What JSON says, its whole numbers rounded that need more than 64 bits: see `exactly`.
+
+    Raises:
+        ValueError: It is none.
+        RecursionError: It is too deep.
+    """
+    try:
+        return orjson.loads(body.removeprefix(_MARK))
+    except ValueError:
+        # NaN, a number beyond all bounds, half a surrogate pair: no JSON, and sent all the same
+        return exactly(body)
+
+
+def exactly(body: bytes) -> Any:
+    """What JSON says, every whole number as it stands there; takes twice as long as `parsed`."""
+    return json.loads(body.removeprefix(_MARK))
 
 
 class Refused(SourceUnreachable):
@@ -298,7 +318,7 @@ class Api:
         if not body.strip():
             raise _Again("it is empty")
         try:
-            return json.loads(body.removeprefix(_BOMS[0]))
+            return parsed(body)
         except (ValueError, RecursionError):
             raise _Again(f"it is no JSON{self._said(answer)}") from None
 

@@ -13,10 +13,14 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from itertools import chain
 from typing import Any
 
+import orjson
+
 from ingest.errors import SourceUnreachable, TradewindError
-from ingest.rest_client import Page, Question
+from ingest.rest_client import Page, Question, exactly
 from ingest.rest_paths import Path
 from ingest.rest_settings import CURSOR, RestSettings
 
@@ -26,6 +30,7 @@ Position = Mapping[str, Any]
 _JUMPS = 100
 _STALE_PAGES = 2
 _EMPTY_PAGES = 3
+_WHOLE_TO = 2.0**63
 READINGS = 5
 """How often a list that moves is read before the reading ends with an error."""
 
@@ -149,7 +154,7 @@ class Course:
         elements = self.elements(page)
         self._check_whole(page)
         self._note_total(page)
-        keys = self._keys_of(elements)
+        keys = self._keys_of(page, elements)
         if self._has_jumped(position, keys):
             return self._further_back(position)
         self._note(elements, keys)
@@ -216,16 +221,17 @@ class Course:
             raise self._lost(f"the total {str(found)[:40]!r} is no number") from None
         self._largest = max(self._largest, self.total)
 
-    def _keys_of(self, elements: list[Any]) -> list[int]:
+    def _keys_of(self, page: Page, elements: list[Any]) -> list[int]:
         """A number for the key of each record: the same key is the same number."""
         if not self._keys:
             return []
-        found = []
-        for element in elements:
-            values = tuple(path.value(element) for path in self._keys)
-            if any(value is None for value in values):
-                raise self._unkeyed("a record without it")
-            found.append(hash(json.dumps(values)))
+        columns = [_each_value(path, elements) for path in self._keys]
+        if page.content is not None and any(map(_is_rounded, chain(*columns))):
+            exact = self.elements(_exact(page))
+            columns = [_each_value(path, exact) for path in self._keys]
+        if any(value is None for value in chain(*columns)):
+            raise self._unkeyed("a record without it")
+        found = [hash(_written(values)) for values in zip(*columns, strict=True)]
         if len(set(found)) < len(found):
             raise self._unkeyed("two records of a page with the same one")
         return found
@@ -241,10 +247,12 @@ class Course:
 
     def _note(self, elements: list[Any], keys: list[int]) -> None:
         """Count records, and see what their columns are."""
-        for record in self._records_of(elements):
-            if isinstance(record, dict) and (shape := tuple(record)) not in self._shapes:
+        records = self._records_of(elements)
+        # of all records, each shape once and in the order in which they came
+        for shape in dict.fromkeys(tuple(each) for each in records if type(each) is dict):
+            if shape not in self._shapes:
                 self._shapes.add(shape)
-                self.columns.update(dict.fromkeys(record))
+                self.columns.update(dict.fromkeys(shape))
         if not self._keys:
             self.records += len(elements)
             return
@@ -319,6 +327,13 @@ class Course:
 
     def _pointer(self, page: Page, elements: list[Any]) -> Any:
         """The next cursor or address, as the answer gives it."""
+        value = self._pointed(page, elements)
+        if page.content is None or not _is_rounded(value):
+            return value
+        exact = _exact(page)
+        return self._pointed(exact, self.elements(exact))
+
+    def _pointed(self, page: Page, elements: list[Any]) -> Any:
         paging = self._paging
         if paging.kind == "link":
             return _next_link(page.headers.get("link", ""))
@@ -438,6 +453,31 @@ def _next_link(header: str) -> str | None:
         if "next" in str(link.get("rel", "")).lower().split():
             return str(link["url"])
     return None
+
+
+def _each_value(path: Path, elements: list[Any]) -> list[Any]:
+    """The value at a path in each element; most paths are one key."""
+    if len(path.steps) != 1 or path.steps[0] is None:
+        return [path.value(element) for element in elements]
+    name = path.steps[0]
+    return [each.get(name) if type(each) is dict else None for each in elements]
+
+
+def _is_rounded(value: Any) -> bool:
+    """Whether a number may have been whole, and of more digits than it has now."""
+    return type(value) is float and abs(value) >= _WHOLE_TO
+
+
+def _exact(page: Page) -> Page:
+    return replace(page, content=exactly(page.body))
+
+
+def _written(values: Any) -> bytes:
+    try:
+        return orjson.dumps(values)
+    except TypeError:
+        # a whole number of more than 64 bits, or half a surrogate pair
+        return json.dumps(values).encode()
 
 
 def _key_path(settings: RestSettings, record: Path, name: str) -> Path:

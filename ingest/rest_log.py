@@ -9,6 +9,7 @@ when it is whole, and is over then.
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -84,7 +85,7 @@ class CaptureLog:
         self._folder = landing / source_name / FOLDER
         self._ending = ending
         self._headers = (*_KEPT_HEADERS, *headers)
-        self._made: Path | None = None
+        self._made = ""
         self._out: tuple[str, IO[bytes]] | None = None
 
     def last(self) -> Capture | None:
@@ -143,18 +144,19 @@ class CaptureLog:
 
     def _store(self, body: bytes) -> tuple[str, str]:
         sha = hashlib.sha256(body).hexdigest()
-        name = f"{self._source}/{datetime.now(UTC):%Y-%m-%d}/{sha}{self._ending}"
-        target = self._landing / name
-        if target.parent != self._made:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self._made = target.parent
+        folder = f"{self._source}/{datetime.now(UTC):%Y-%m-%d}"
+        if folder != self._made:
+            (self._landing / folder).mkdir(parents=True, exist_ok=True)
+            self._made = folder
+        name = f"{folder}/{sha}{self._ending}"
+        target = f"{self._landing}/{name}"
         # a file that was cut off is not what its name says, and is not counted
         try:
-            with target.open("xb") as out:
-                out.write(body)
+            with open(target, "xb", buffering=0) as out:
+                _write_all(out, body)
         except FileExistsError:
-            if target.stat().st_size != len(body):
-                target.write_bytes(body)
+            if os.stat(target).st_size != len(body):
+                Path(target).write_bytes(body)
         return sha, name
 
     def _append(self, capture: Capture, line: Mapping[str, Any]) -> None:
@@ -172,3 +174,10 @@ class CaptureLog:
         if self._out is not None:
             self._out[1].close()
             self._out = None
+
+
+def _write_all(out: IO[bytes], body: bytes) -> None:
+    """Write all of it: the disk may take less at a time."""
+    left = memoryview(body)
+    while left:
+        left = left[out.write(left) :]

@@ -18,7 +18,9 @@ from ingest.rest_paths import Path
 from ingest.rest_settings import RestSettings
 from ingest.sql import literal, quoted
 
-BATCH_BYTES = 16 << 20
+_PART_BYTES = 4 << 20, 16 << 20
+# of what came before: little is left to do at the end, and there are not too many parts
+_PART_SHARE = 1 / 16
 Without = Callable[[File, File], bool]
 """Writes a file of rows to a second one without the people who are forgotten, where one is in it;
 whether one was."""
@@ -58,7 +60,7 @@ class Rows:
         self._beside = ThreadPoolExecutor(1)
         self._writing: list[Future[None]] = []
         self._waiting: list[PageFile] = []
-        self._waiting_bytes = 0
+        self._waiting_bytes = self._begun_bytes = 0
         self._columns: dict[str, str] = {}
         self._number = 0
         self._connection = duckdb.connect(
@@ -87,7 +89,8 @@ class Rows:
         for part in (*self._parts, *self._cleaned):
             part.unlink(missing_ok=True)
         self._cleaned = []
-        self._parts, self._waiting, self._waiting_bytes = [], [], 0
+        self._parts, self._waiting = [], []
+        self._waiting_bytes = self._begun_bytes = 0
 
     # ---------------------------------------------------------------- pages in
 
@@ -97,13 +100,17 @@ class Rows:
         if page.bytes:
             self._waiting.append(page)
             self._waiting_bytes += page.bytes
-        if self._waiting_bytes >= BATCH_BYTES:
+        least, most = _PART_BYTES
+        if self._waiting_bytes >= min(max(least, self._begun_bytes * _PART_SHARE), most):
             self._begin_part()
 
     def _name(self, columns: Iterable[str]) -> None:
         """Give each key a column: names that differ in case only are told apart by a number."""
+        new = [key for key in (*self._settings.fields, *columns) if key not in self._columns]
+        if not new:
+            return
         taken = {name.lower() for name in self._columns.values()}
-        for key in (*self._settings.fields, *columns):
+        for key in new:
             if key in self._columns or not key:
                 continue
             name, number = key, 1
@@ -115,7 +122,9 @@ class Rows:
     def _begin_part(self) -> None:
         """Have the pages that wait written to a file while others come."""
         if self._waiting:
-            pages, self._waiting, self._waiting_bytes = self._waiting, [], 0
+            pages, self._waiting = self._waiting, []
+            self._begun_bytes += self._waiting_bytes
+            self._waiting_bytes = 0
             self._parts.append(self._new_file("part"))
             query = self._query(pages)
             self._writing.append(self._beside.submit(self._write_part, query, self._parts[-1]))

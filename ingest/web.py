@@ -9,6 +9,7 @@ import http.client
 import ipaddress
 import socket
 import threading
+import time
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -107,6 +108,7 @@ class Client:
             "Accept-Encoding": "gzip",
         }
         self._open: list[socket.socket] = []
+        self._alarm = _Alarm(self.limits.total_s, self._open)
         self._pools = urllib3.PoolManager(1, ca_certs=certificates(), maxsize=1)
         self._pools.pool_classes_by_scheme = _pool_classes(allow_private, self._open)
 
@@ -125,6 +127,7 @@ class Client:
         """Close the connection."""
         self._pools.clear()
         self._forget()
+        self._alarm.close()
 
     def get(
         self, url: str, headers: Mapping[str, str] | None = None, max_bytes: int | None = None
@@ -158,7 +161,7 @@ class Client:
         """
         if urlsplit(url).scheme not in ("http", "https"):
             raise WebError("its address is neither http nor https", is_worth_another=False)
-        alarm = _Alarm(self.limits.total_s, self._open)
+        alarm = self._alarm
         all_headers = {**self._headers, **(headers or {})}
         try:
             with alarm:
@@ -188,6 +191,9 @@ class Client:
             sent = _received(response, max_bytes or limits.max_bytes)
         except BaseException:
             response.close()
+            # it has gone back to the pool where the announced length came: what follows on it is
+            # no answer to another request
+            self.close()
             raise
         response.release_conn()
         found = {name.lower(): value for name, value in response.headers.items()}
@@ -206,22 +212,59 @@ class Client:
 
 
 class _Alarm:
-    """Ends the connection when the time is up: a drip of bytes resets every other time limit."""
+    """Ends the connection when the time is up: a drip of bytes resets every other time limit.
+
+    One thread watches over one exchange after the other, for each has the same time: it sleeps
+    until the one that it saw last would be over, and ends where none is under way then.
+    """
 
     def __init__(self, seconds: float, sockets: list[socket.socket]) -> None:
-        self.error = WebError(f"it took longer than {seconds:g} s")
         self.rang = False
+        self._seconds = seconds
         self._sockets = sockets
-        self._timer = threading.Timer(seconds, self._ring)
-        self._timer.daemon = True
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._ends: float | None = None
+        self._is_watched = False
 
     def __enter__(self) -> None:
-        self._timer.start()
+        with self._lock:
+            self.rang = False
+            self._ends = time.monotonic() + self._seconds
+            if not self._is_watched:
+                self._is_watched = True
+                threading.Thread(target=self._watch, daemon=True).start()
 
     def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
+        with self._lock:
+            self._ends = None
         if self.rang:
             raise self.error
+
+    @property
+    def error(self) -> WebError:
+        """What it says once it has rung."""
+        return WebError(f"it took longer than {self._seconds:g} s")
+
+    def close(self) -> None:
+        """Let the thread end."""
+        self._closed.set()
+
+    def _watch(self) -> None:
+        while (left := self._left()) is not None:
+            if self._closed.wait(left):
+                self._closed.clear()
+
+    def _left(self) -> float | None:
+        """Seconds of the exchange that is under way, which is ended at none; None without one."""
+        with self._lock:
+            left = None if self._ends is None else self._ends - time.monotonic()
+            if left is None or left <= 0:
+                self._is_watched = False
+                if left is not None:
+                    self._ring()
+                return None
+        return left
 
     def _ring(self) -> None:
         self.rang = True

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from bench import rest as soak
 from bench.api import Plan
 from bench.api import serving as serving_plan
-from ingest import landing, rest_client
+from ingest import landing, rest_client, web
 from ingest.errors import SourceUnreachable
 from tests.integration.rest_server import Answer, Api, Asked, Shop, order, serving, told
 
@@ -126,6 +127,81 @@ def test_a_cursor_may_be_the_last_record_or_a_header(shop: Shop) -> None:
     assert len(shop.api.asked) == 2
     header = {"kind": "cursor", "param": "after", "next": "header:X-Next"}
     assert shop.describe({"records": "data[]", "pagination": header}).run() == wanted(4)
+
+
+def test_whole_numbers_keep_all_their_digits(shop: Shop) -> None:
+    """Keys and cursors beyond 64 bits, two of which would be one if they were rounded."""
+    first = 123456789012345678901234567890
+    rows = [{**order(number), "key": first + number} for number in range(1, 5)]
+
+    def answer(asked: Asked) -> Answer:
+        at = int(asked.query.get("after", first)) - first
+        after = first + at + 2 if at + 2 < len(rows) else None
+        return told({"orders": rows[at : at + 2], "next": after})
+
+    shop.api.answer = answer
+    assert shop.describe({**CURSOR, "key": "key"}).landed() == wanted(4)
+    assert [query.get("after") for query in shop.api.queries] == [None, str(first + 2)]
+
+
+def test_json_that_only_python_reads_is_read(shop: Shop) -> None:
+    row = {**order(1), "weight": float("nan"), "most": float("inf")}
+    body = b"\xef\xbb\xbf" + json.dumps({"orders": [row]}).encode()
+    shop.api.answer = lambda asked: (200, {}, body)
+    assert shop.describe(CURSOR).landed() == wanted(1)
+
+
+def test_a_connection_on_which_too_much_came_is_not_used_again(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server keeps it open, as it does for a moment even where it is about to close it."""
+    ports: list[int] = []
+    original = BaseHTTPRequestHandler.send_header
+
+    def send_header(self: BaseHTTPRequestHandler, name: str, value: str) -> None:
+        if name == "Content-Length":
+            ports.append(self.client_address[1])
+            value = str(int(value) - (5 if len(ports) == 1 else 0))
+        original(self, name, value)
+
+    monkeypatch.setattr(BaseHTTPRequestHandler, "send_header", send_header)
+    shop.api.answer = lambda asked: told({"orders": orders(3)})
+    with web.Client("test", allow_private=True) as client:
+        with pytest.raises(web.WebError, match="more bytes came"):
+            client.get(shop.api.url)
+        assert json.loads(client.get(shop.api.url).body)["orders"]
+        client.get(shop.api.url)
+    assert ports[0] != ports[1] == ports[2]
+
+
+def test_one_thread_watches_over_all_requests_and_ends_with_them(shop: Shop) -> None:
+    """A request that takes too long is ended, also as a later one over the same connection."""
+    slow = threading.Event()
+
+    def answer(asked: Asked) -> Answer:
+        if asked.path == "/slow":
+            slow.wait(5)
+        return told({})
+
+    shop.api.answer = answer
+    limits = web.Limits(silence_s=5, total_s=0.3)
+    with web.Client("test", allow_private=True, limits=limits) as client:
+        for _ in range(20):
+            client.get(f"{shop.api.url}/fast")
+        assert len(watching()) == 1
+        with pytest.raises(web.WebError, match=r"took longer than 0\.3 s"):
+            client.get(f"{shop.api.url}/slow")
+        slow.set()
+        # what has rung does not end the requests after it
+        assert client.get(f"{shop.api.url}/fast").status == 200
+        last = watching()
+        assert len(last) == 1
+    last[0].join(0.2)
+    assert not last[0].is_alive()
+
+
+def watching() -> list[threading.Thread]:
+    return [each for each in threading.enumerate() if "_watch" in each.name]
 
 
 def test_a_cursor_that_comes_again_ends_the_reading(shop: Shop) -> None:
