@@ -41,6 +41,7 @@ FAULTS = {
     "explained_null_mart_cust": "update {table} set share_of_requirements_reason = null",
     "explained_null_mart_market_str": "update {table} set share_of_growth_reason = null",
     "export_revenue_is": "update {table} set revenue_home = revenue_home + 0.01",
+    "firm_share_interval": "update {table} set interval_reason = 'because'",
     "histories_are": "update {table} set t = t_x - 1",
     "holds_fct_competitor_prices": "update {table} set fx_rate = 0",
     "holds_fct_market_sales": "update {table} set value_home = null",

@@ -56,7 +56,7 @@ sources as (
 
 ),
 
-final as (
+put_together as (
 
     select
         ---------- keys
@@ -127,6 +127,23 @@ final as (
         and blocks.market = sources.market
         and blocks.category_key = sources.category_key
     group by blocks.period, blocks.period_start, blocks.market, blocks.category_key
+
+),
+
+-- how sure the figure of each market can be
+final as (
+
+    select
+        *,
+        case
+            when sample_of is not null and universe_size <= sample_size then 'census'
+            when sample_of is not null then 'cluster bootstrap over ' || sample_of
+            when has_sample then 'none'
+            when market_value_low_home is not null or market_value_high_home is not null
+                then 'published range'
+            else 'census'
+        end as interval_method
+    from put_together
 
 )
 

@@ -117,6 +117,29 @@ final as (
         end as value_share_pct,
         case
             when
+                totals.interval_method = 'published range'
+                and totals.months_with_firms = totals.covered_months
+                then
+                    100.0 * cast(firms.value_home as double)
+                    / nullif(cast(totals.market_value_high_home as double), 0)
+        end as value_share_low_pct,
+        case
+            when
+                totals.interval_method = 'published range'
+                and totals.months_with_firms = totals.covered_months
+                then
+                    100.0 * cast(firms.value_home as double)
+                    / nullif(cast(totals.market_value_low_home as double), 0)
+        end as value_share_high_pct,
+        case when totals.interval_method like 'cluster%' then 'none' else totals.interval_method end
+            as interval_method,
+        case
+            when totals.interval_method like 'cluster%'
+                then 'of a sample, our own share alone is resampled'
+            when totals.interval_method = 'none' then 'only a part of the period is a sample'
+        end as interval_reason,
+        case
+            when
                 firms.value_home is not null
                 and firms.remainder_rows = 0
                 and totals.months_with_firms = totals.covered_months
@@ -138,7 +161,18 @@ final as (
             else {{ comparable('main_origins.origin') }} = {{ comparable('firms.market') }}
         end as is_domestic,
         firms.own_rows = 1 as is_own,
-        firms.remainder_rows = 1 as is_remainder
+        firms.remainder_rows = 1 as is_remainder,
+
+        ---------- how far the figures reach
+        100.0 * totals.covered_months / nullif(totals.period_months, 0) as coverage_pct,
+        totals.market_basis,
+        totals.publisher,
+        totals.edition,
+        totals.published_on,
+        totals.sample_of,
+        case when totals.sample_of is not null then cast(totals.sample_size as bigint) end
+            as sample_size,
+        totals.universe_size
     from firms
     inner join totals
         on firms.period = totals.period

@@ -262,7 +262,7 @@ share_intervals as (
 
 ),
 
--- how sure the figure of each market can be
+-- what keeps a share from having its interval
 certainty as (
 
     select
@@ -270,14 +270,7 @@ certainty as (
         period_start,
         market,
         category_key,
-        case
-            when sample_of is not null and universe_size <= sample_size then 'census'
-            when sample_of is not null then 'cluster bootstrap over ' || sample_of
-            when has_sample then 'none'
-            when market_value_low_home is not null or market_value_high_home is not null
-                then 'published range'
-            else 'census'
-        end as interval_method,
+        interval_method,
         case
             when sample_of is null and has_sample then 'only a part of the period is a sample'
             when sample_of is not null and universe_size <= sample_size then null
