@@ -451,7 +451,9 @@ final as (
                 'months'
             ),
             concat_ws(
-                ' ', coalesce(shares.publisher, 'publisher not named'), 'edition', shares.edition
+                ' ',
+                coalesce(shares.publisher, 'publisher not named'),
+                case when shares.edition is not null then concat('edition ', shares.edition) end
             )
         ) as market_covers
     from shares

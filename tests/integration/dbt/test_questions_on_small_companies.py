@@ -1,0 +1,142 @@
+"""What questions answer where the demo company has nothing of the kind."""
+
+from typing import Any
+
+import duckdb
+import pytest
+
+from orchestration.questions import create
+from tests.integration.small import SmallCompany
+
+pytestmark = pytest.mark.xdist_group("small")
+Rows = list[tuple[Any, ...]]
+
+
+def ask(connection: duckdb.DuckDBPyConnection, sql: str) -> Rows:
+    """Write the questions, and ask."""
+    create(connection)
+    return connection.execute(sql).fetchall()
+
+
+def test_who_undercuts_us_compares_as_the_price_position_does(small: SmallCompany) -> None:
+    """A lamp of 10 without tax. Of two offers without an address one asks 11.40 with 20 % tax, 9.50
+    without it, and the other 12.60, 10.50; three in a pack at 27 are 9 each. A page that was out
+    of stock when last seen, and our own shop, undercut nobody."""
+    small.settings["pricing"] = {"vat_pct": {"GB": 20}}
+    small.settings["own_firms"] = ["Us"]
+    small.has("products", {"product_id": "L1", "name": "Lamp", "list_price": 10, "currency": "GBP"})
+    small.has(
+        "competitor_prices",
+        {"title": "Lamp A", "price": 11.4, "tax_included": True},
+        {"title": "Lamp B", "price": 12.6, "tax_included": True},
+        {"title": "Lamp C", "price": 8, "availability": "out_of_stock"},
+        {"title": "Lamp D", "price": 7, "competitor": "Us"},
+        {"title": "Three lamps", "price": 27, "mpn": "three", "product_id": None},
+        observed_at="2024-01-05 09:00:00", competitor="Rival", market="GB", currency="GBP",
+        product_id="L1", availability="in_stock", price_kind="regular",
+    )  # fmt: skip
+    small.has("product_matches", {"product_id": "L1", "competitor": "Rival", "competitor_key": "three",
+              "confidence": 1, "pack_coefficient": 3})  # fmt: skip
+    connection = small.build()
+    asked = ask(connection, "select their_price_home, our_price_home, under_us_pct, "
+                "match_confidence from ask.who_undercuts_us()")  # fmt: skip
+    assert asked == [(9, 10, pytest.approx(10), 1), (9.5, 10, pytest.approx(5), 1)]
+    assert ask(connection, "select rival_lowest_home, price_rank from ask.price_position()") == [
+        (9, 3)
+    ]
+    assert ask(connection, "select title from ask.rivals_out_of_stock()") == [("Lamp C",)]
+
+
+@pytest.mark.parametrize("reaches_back", [True, False])
+def test_growth_needs_a_base_and_parts_a_whole(small: SmallCompany, reaches_back: bool) -> None:
+    """Britain sent back 30 in January 2023 and bought 30 a year on; Germany doubled to 20, France
+    fell to 5. Where sales begin in 2023 there are no twelve months to compare twelve with. January
+    ends with the 31st, our sales with the 5th."""
+    small.has(
+        "sales",
+        {"ordered_at": "2023-01-05", "market": "GB", "quantity": -3},
+        {"ordered_at": "2024-01-05", "market": "GB", "quantity": 3},
+        {"ordered_at": "2023-01-05", "market": "DE", "quantity": 1},
+        {"ordered_at": "2024-01-05", "market": "DE", "quantity": 2},
+        {"ordered_at": "2023-01-04", "market": "FR", "quantity": 1, "product_id": "F1"},
+        {"ordered_at": "2024-01-04", "market": "FR", "quantity": 0.5, "product_id": "F1"},
+        order_id="1", product_id="L1", unit_price=10, currency="GBP",
+    )  # fmt: skip
+    if reaches_back:
+        small.has("sales", {"order_id": "0", "ordered_at": "2022-01-03", "market": "DE",
+                  "quantity": 0, "product_id": "L1", "unit_price": 10, "currency": "GBP"})  # fmt: skip
+    connection = small.build()
+    january = "from ask.revenue_by_month() where order_month = '2024-01-01'"
+    assert ask(connection, f"select market, growth_year_pct, is_complete_month {january}") == [
+        ("DE", pytest.approx(100), False), ("FR", pytest.approx(-50), False), ("GB", None, False),
+    ]  # fmt: skip
+    growth = {"DE": 100, "FR": -50} if reaches_back else {}
+    assert dict(ask(connection, "select market, growth_pct from ask.markets_compared()")) == {
+        market: pytest.approx(growth[market]) if market in growth else None
+        for market in ("DE", "FR", "GB")
+    }  # fmt: skip
+    falling = ask(connection, "select product_id, before_home, now_home from ask.falling_products()")
+    assert falling == ([("F1", 10, 5)] if reaches_back else [])
+    asked = ask(connection, "select foreign_pct, is_complete_month from ask.home_and_abroad()")
+    assert asked[:2] == [(pytest.approx(100 * 25 / 55), False), (None, True)]
+    moved = ask(connection, "select distinct is_complete_month from ask.why_did_revenue_move()")
+    assert moved == [(False,)]
+
+
+def test_what_came_back_is_part_of_what_was_sold_only_where_it_can_be(small: SmallCompany) -> None:
+    small.has("sales", {"quantity": 4}, {"quantity": -1}, {"quantity": 1, "product_id": "L2"},
+              {"quantity": -5, "product_id": "L2"}, ordered_at="2024-01-05", market="DE",
+              order_id="1", product_id="L1", unit_price=10, currency="GBP")  # fmt: skip
+    asked = ask(small.build(), "from ask.what_comes_back()")
+    assert asked == [("L1", None, 4, 1, pytest.approx(25)), ("L2", None, 1, 5, None)]
+
+
+def test_gains_are_against_the_period_directly_before(small: SmallCompany) -> None:
+    """B was not named in 2022, and C never before: neither has a change against that year."""
+    firms = {2021: {"A": 80, "B": 20}, 2022: {"A": 100}, 2023: {"A": 60, "B": 30, "C": 10}}
+    for year, sold in firms.items():
+        small.has(
+            "market_sales",
+            *[{"firm": firm, "value": value} for firm, value in sold.items()],
+            period_start=f"{year}-01-01", period="year", market="DE", category="lamps",
+            currency="GBP",
+        )  # fmt: skip
+    connection = small.build()
+    assert ask(connection, "select firm, before_pct, now_pct, change_pp from ask.who_gains_share()"
+               ) == [("A", 100, 60, -40), ("B", None, 30, None), ("C", None, 10, None)]  # fmt: skip
+    assert ask(connection, "select market_covers from ask.market_share()") == [], "nothing is ours"
+    covers = connection.execute(
+        "select distinct market_covers from marts.mart_market_share__market_category_period "
+        "where period_start = '2022-01-01'"
+    ).fetchall()
+    assert covers == [("sum of named firms; 1 firms named; all outlets; all products; "
+                       "12 of 12 months; publisher not named",)]  # fmt: skip
+
+
+def test_nobody_buys_again_in_the_month_of_the_first_purchase(small: SmallCompany) -> None:
+    small.has(
+        "sales",
+        {"ordered_at": "2024-01-05", "customer_id": "A"},
+        {"ordered_at": "2024-02-05", "customer_id": "A"},
+        {"ordered_at": "2024-02-29", "customer_id": "B"},
+        order_id="1", market="DE", product_id="L1", quantity=1, unit_price=10, currency="GBP",
+    )  # fmt: skip
+    asked = ask(small.build(), "select cohort_month::varchar, months_since, retention_pct, "
+                "retention_low_pct is null from ask.what_is_a_cohort_worth()")  # fmt: skip
+    assert asked == [("2024-01-01", 1, 100, False), ("2024-02-01", 0, None, True)]
+
+
+def test_who_has_bought_since_the_histories_end_has_not_lapsed() -> None:
+    with duckdb.connect() as connection:
+        connection.execute(
+            """
+            create schema marts;
+            create table marts.mart_customer_value__customer as
+            select *, 'DE' as market, 'lapsed' as customer_class, date '2024-06-30' as calibration_end,
+                3 as occasions, 0.1 as p_alive, 0.0 as p_alive_low, 0.2 as p_alive_high,
+                10 as net_revenue_home
+            from (values ('gone', date '2024-01-05'), ('back', date '2024-07-05'))
+                as customers (customer_id, last_order_date)
+            """
+        )
+        assert ask(connection, "select customer_id from ask.who_lapses()") == [("gone",)]
