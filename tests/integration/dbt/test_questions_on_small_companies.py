@@ -35,8 +35,8 @@ def test_who_undercuts_us_compares_as_the_price_position_does(small: SmallCompan
         observed_at="2024-01-05 09:00:00", competitor="Rival", market="GB", currency="GBP",
         product_id="L1", availability="in_stock", price_kind="regular",
     )  # fmt: skip
-    small.has("product_matches", {"product_id": "L1", "competitor": "Rival", "competitor_key": "three",
-              "confidence": 1, "pack_coefficient": 3})  # fmt: skip
+    small.has("product_matches", {"product_id": "L1", "competitor": "Rival",
+              "competitor_key": "three", "confidence": 1, "pack_coefficient": 3})  # fmt: skip
     connection = small.build()
     asked = ask(connection, "select their_price_home, our_price_home, under_us_pct, "
                 "match_confidence from ask.who_undercuts_us()")  # fmt: skip
@@ -63,8 +63,8 @@ def test_growth_needs_a_base_and_parts_a_whole(small: SmallCompany, reaches_back
         order_id="1", product_id="L1", unit_price=10, currency="GBP",
     )  # fmt: skip
     if reaches_back:
-        small.has("sales", {"order_id": "0", "ordered_at": "2022-01-03", "market": "DE",
-                  "quantity": 0, "product_id": "L1", "unit_price": 10, "currency": "GBP"})  # fmt: skip
+        small.has("sales", {}, order_id="0", ordered_at="2022-01-03", market="DE", quantity=0,
+                  product_id="L1", unit_price=10, currency="GBP")  # fmt: skip
     connection = small.build()
     january = "from ask.revenue_by_month() where order_month = '2024-01-01'"
     assert ask(connection, f"select market, growth_year_pct, is_complete_month {january}") == [
@@ -75,8 +75,8 @@ def test_growth_needs_a_base_and_parts_a_whole(small: SmallCompany, reaches_back
         market: pytest.approx(growth[market]) if market in growth else None
         for market in ("DE", "FR", "GB")
     }  # fmt: skip
-    falling = ask(connection, "select product_id, before_home, now_home from ask.falling_products()")
-    assert falling == ([("F1", 10, 5)] if reaches_back else [])
+    fell = ask(connection, "select product_id, before_home, now_home from ask.falling_products()")
+    assert fell == ([("F1", 10, 5)] if reaches_back else [])
     asked = ask(connection, "select foreign_pct, is_complete_month from ask.home_and_abroad()")
     assert asked[:2] == [(pytest.approx(100 * 25 / 55), False), (None, True)]
     moved = ask(connection, "select distinct is_complete_month from ask.why_did_revenue_move()")
@@ -132,8 +132,9 @@ def test_who_has_bought_since_the_histories_end_has_not_lapsed() -> None:
             """
             create schema marts;
             create table marts.mart_customer_value__customer as
-            select *, 'DE' as market, 'lapsed' as customer_class, date '2024-06-30' as calibration_end,
-                3 as occasions, 0.1 as p_alive, 0.0 as p_alive_low, 0.2 as p_alive_high,
+            select *, 'DE' as market, 'lapsed' as customer_class, 3 as occasions,
+                date '2024-06-30' as calibration_end, 0.1 as p_alive,
+                0.0 as p_alive_low, 0.2 as p_alive_high,
                 10 as net_revenue_home
             from (values ('gone', date '2024-01-05'), ('back', date '2024-07-05'))
                 as customers (customer_id, last_order_date)
