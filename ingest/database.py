@@ -42,6 +42,9 @@ _NUMBERS = (
     "FLOAT",
 )
 
+_PLAIN_TEXTS = ("VARCHAR", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "DECIMAL", "DATE", "UUID")
+"""Types whose values every database knows by the text that DuckDB writes for them."""
+
 
 @dataclass(frozen=True)
 class Landed:
@@ -146,6 +149,9 @@ def _sqlite_kind(reader: Reader, column: Column) -> str:
         f"select distinct typeof({name}) as t from {reader.relation} where {name} is not null"
     )
     types = {str(row[0]) for row in found}
+    if not types:
+        # nothing tells yet what it will hold, but what is looked back by
+        return "BIGINT" if reader.settings.look_back.strip().isdigit() else "VARCHAR"
     if types <= {"integer"}:
         return "BIGINT"
     if types <= {"integer", "real"}:
@@ -164,13 +170,19 @@ def _no_cursor(reader: Reader, what: str) -> TradewindError:
     )
 
 
-def _select(reader: Reader, columns: Sequence[Column], condition: str, rest: str = "") -> str:
+def _select(
+    reader: Reader,
+    columns: Sequence[Column],
+    condition: str,
+    rest: str = "",
+    is_all: bool = False,
+) -> str:
     """A query of DuckDB's for the landed form of the rows that meet a condition of the source."""
     asked = ", ".join(column.asked for column in columns)
     where = f" where {condition}" if condition else ""
     taken = ", ".join(column.taken for column in columns)
     query = f"select {asked} from {reader.relation}{where} {rest}"
-    return f"select {taken} from {reader.asked(query)}"
+    return f"select {taken} from {reader.asked(query, is_all)}"
 
 
 def _write(reader: Reader, query: str, file: Path) -> None:
@@ -190,7 +202,8 @@ def _whole(
     reader: Reader, columns: Sequence[Column], folder: Path, without: Without | None
 ) -> Written:
     file = folder / f"{os.getpid()}-whole.parquet"
-    _write(reader, _without(reader, columns, _select(reader, columns, ""), without), file)
+    query = _select(reader, columns, "", is_all=True)
+    _write(reader, _without(reader, columns, query, without), file)
     return Written(f"database:{reader.source.name}/whole.parquet", file)
 
 
@@ -211,7 +224,7 @@ class _Reading:
 
     def new_rows(self) -> Iterator[Written]:
         """Files of the rows that are not landed as they are now."""
-        number = len({landed.path for landed in self.landed})
+        number = max((_number(landed.path) for landed in self.landed), default=0)
         mark = self.mark() if self.landed else None
         stretches = list(self._stretches(mark))
         for condition in stretches:
@@ -343,14 +356,8 @@ class _Reading:
         if not key or not self._names_groups():
             return file
         listed = ", ".join(quoted(name) for name in key)
-        connection = self.reader.connection
         keys = f"select distinct {listed} from {_files([file])}"
-        count = connection.execute(f"select count(*) from ({keys})").fetchall()[0][0]
-        condition = ""
-        if len(key) == 1 and count <= _FEW_KEYS:
-            texts = connection.execute(f"select cast({listed} as varchar) from ({keys})").fetchall()
-            values = ", ".join(literal(str(row[0])) for row in texts if row[0] is not None)
-            condition = f"{self.reader.named(key[0])} in ({values})" if values else ""
+        condition = self._named_keys(keys) if len(key) == 1 else ""
         query = self._query(condition)
         same = " and ".join(f"r.{quoted(n)} is not distinct from k.{quoted(n)}" for n in key)
         target = file.with_name(f"{os.getpid()}-groups.parquet")
@@ -358,6 +365,21 @@ class _Reading:
             self.reader, f"select r.* from ({query}) as r semi join ({keys}) as k on {same}", target
         )
         return target
+
+    def _named_keys(self, keys: str) -> str:
+        """A condition of the source for a few keys of one column; empty where none can be told."""
+        connection, name = self.reader.connection, self.reader.settings.key[0]
+        column = next(column for column in self.columns if column.name == name)
+        found = connection.execute(
+            f"select cast({quoted(name)} as varchar) from ({keys}) limit {_FEW_KEYS + 1}"
+        ).fetchall()
+        is_plain = column.type.startswith(_PLAIN_TEXTS)
+        if not is_plain or len(found) > _FEW_KEYS or any(text is None for (text,) in found):
+            return ""
+        # SQLite compares no number with a text: it has to show the key as it lands
+        is_lite = self.reader.engine == "sqlite"
+        shown = column.asked.rsplit(" as ", 1)[0] if is_lite else self.reader.named(name)
+        return f"{shown} in ({', '.join(literal(text) for (text,) in found)})"
 
     def _names_groups(self) -> bool:
         """Whether some key stands more than once in the database."""
@@ -392,6 +414,11 @@ class _Reading:
                 file = self.folder / f"{os.getpid()}-kept{number}.parquet"
                 _write(self.reader, f"select landed.* {gone}", file)
                 yield Written(landed.path, file)
+
+
+def _number(path: str) -> int:
+    """Of a stretch, as its path says; files that hold the same may share one and leave gaps."""
+    return int(Path(path).stem) if Path(path).stem.isdigit() else 0
 
 
 def _files(files: Sequence[Path], filename: bool = False) -> str:

@@ -22,16 +22,31 @@ from ingest.remote import load_extension
 from ingest.sql import literal, quoted
 
 _EXTENSIONS = {"postgres": "postgres", "mysql": "mysql", "mariadb": "mysql", "sqlite": "sqlite"}
+_SETTINGS = {
+    # a number in a tinyint(1) is no truth value; a timestamp is shown in the session's time zone
+    "mysql": ("mysql_tinyint1_as_boolean = false", "mysql_session_time_zone = '+00:00'"),
+}
 _SECONDS_TO_CONNECT = 10
 _SECRETS = (
     re.compile(r"(?:password|passwd)\s*=\s*(?:'([^']*)'|(\S+))", re.IGNORECASE),
     re.compile(r"://[^/@\s:]*:([^@\s]+)@()"),
 )
+_REFUSALS = (
+    "syntax error",
+    "SQL syntax",
+    "no such",
+    "incomplete input",
+    "Unknown column",
+    "Duplicate column",
+    "doesn't exist",
+    "does not exist",
+    "Invalid dsn",
+)
 _TABLES = {
     "postgres": "select table_schema as s, table_name as t from information_schema.tables "
     "where table_schema not in ('pg_catalog', 'information_schema')",
     "mysql": "select table_schema as s, table_name as t from information_schema.tables "
-    "where table_schema = database()",
+    "where table_schema not in ('information_schema', 'mysql', 'performance_schema', 'sys')",
     "sqlite": "select 'main' as s, name as t from sqlite_master where type in ('table', 'view')",
 }
 
@@ -84,13 +99,21 @@ class Reader:
     def relation(self) -> str:
         """What is read, to stand after `from`."""
         if self.settings.query:
-            return f"({self.settings.query.strip().rstrip(';')}) as tradewind_rows"
+            # the line break ends a comment that the query may end with
+            return f"({self.settings.query.strip().rstrip(';')}\n) as tradewind_rows"
         parts = str(self.settings.table).split(".")
         return ".".join(map(self.named, parts)) + " as tradewind_rows"
 
-    def asked(self, sql: str) -> str:
-        """A query of the source, to stand after DuckDB's `from`."""
-        return f"{self.engine}_query('source', {literal(sql)})"
+    def asked(self, sql: str, is_all: bool = False) -> str:
+        """A query of the source, to stand after DuckDB's `from`.
+
+        Args:
+            sql: The query.
+            is_all: Whether no other query has to see the same moment. The rows of MySQL stream only
+                then: those of its transactions are held until all have come.
+        """
+        more = ", stream_results => false" if self.engine == "mysql" and not is_all else ""
+        return f"{self.engine}_query('source', {literal(sql)}{more})"
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a query in the source's SQL."""
@@ -114,7 +137,7 @@ class Reader:
             return self._postgres_columns(found)
         if self.engine == "sqlite":
             return self._sqlite_columns([name for name, _ in found])
-        return [Column(name, kind, self.named(name), quoted(name)) for name, kind in found]
+        return self._mysql_columns(found)
 
     def _postgres_columns(self, found: Sequence[tuple[str, str]]) -> list[Column]:
         """A numeric without a scale would come as a double: it comes as text instead."""
@@ -134,6 +157,38 @@ class Reader:
                 asked = f"cast({asked} as {text}) as {asked}"
             columns.append(Column(name, kind, asked, quoted(name)))
         return columns
+
+    def _mysql_columns(self, found: Sequence[tuple[str, str]]) -> list[Column]:
+        """Texts of a binary collation would come as bytes, long decimals as doubles."""
+        listed = ", ".join(
+            f"charset(tradewind_rows.{self.named(name)}) as c{number}"
+            for number, (name, _) in enumerate(found)
+        )
+        charsets = self.rows(
+            f"select {listed} from (select 1 as one) as one left join {self.relation} on false"
+        )[0]
+        decimals = self._mysql_decimals()
+        columns = []
+        for (name, kind), charset in zip(found, charsets, strict=True):
+            asked = self.named(name)
+            if kind == "BLOB" and charset not in (None, "binary"):
+                kind, asked = "VARCHAR", f"convert({asked} using utf8mb4) as {asked}"
+            elif kind == "DOUBLE" and name in decimals:
+                kind, asked = "VARCHAR", f"cast({asked} as char) as {asked}"
+            columns.append(Column(name, kind, asked, quoted(name)))
+        return columns
+
+    def _mysql_decimals(self) -> set[str]:
+        """Columns of a table that are decimals. What a query makes of them does not tell."""
+        if not self.settings.table:
+            return set()
+        *schema, table = self.settings.table.split(".")
+        within = literal(schema[0]) if schema else "database()"
+        found = self.rows(
+            "select column_name as c from information_schema.columns where data_type = 'decimal' "
+            f"and table_name = {literal(table)} and table_schema = {within}"
+        )
+        return {str(row[0]) for row in found}
 
     def _sqlite_columns(self, names: Sequence[str]) -> list[Column]:
         """SQLite's types belong to values: they come as text, and columns of blobs as blobs."""
@@ -201,6 +256,8 @@ def opened(source: Source, company: Company) -> Iterator[Reader]:
     connection = duckdb.connect()
     try:
         load_extension(connection, engine)
+        for setting in _SETTINGS.get(engine, ()):
+            connection.execute(f"set {setting}")
         target = _target(settings, company)
         try:
             connection.execute(f"attach {literal(target)} as source (type {engine}, read_only)")
@@ -232,7 +289,7 @@ def _explained(source: Source, settings: DatabaseSettings, error: duckdb.Error) 
     where = f"source {source.name}: {settings.table or 'query'}"
     said = masked(str(error).split("\n\n")[0].replace("\n", " "), settings)
     asked = isinstance(error, duckdb.BinderException | duckdb.CatalogException)
-    if asked or "syntax error" in said or "no such" in said:
+    if asked or any(words in said for words in _REFUSALS):
         return TradewindError(
             f"the database refuses what is asked: {said}",
             where,

@@ -241,17 +241,18 @@ def _scan_database(source: Source, company: Company, home: Home) -> list[Pending
 
     if not database.has_more(source, company, _live(source, home)):
         return []
-    return [PendingFile(f"database:{source.name}", "", 0, 0)]
+    # the name is another one once something has landed
+    seen = len(_events(home.landing / source.name))
+    return [PendingFile(f"database:{source.name} after {seen}", "", 0, 0)]
 
 
 def _live(source: Source, home: Home) -> "list[Landed]":
+    """What each path shows; two that show the same content stand for themselves."""
     from ingest.database import Landed
 
-    return [
-        Landed(delivery.path, home.landing / delivery.landed_path)
-        for delivery in manifest(home, source.name)
-        if not delivery.superseded_by
-    ]
+    files = {each.sha256: home.landing / each.landed_path for each in manifest(home, source.name)}
+    shown = {event.path: event.sha256 for event in _events(home.landing / source.name)}
+    return [Landed(path, files[shown[path]]) for path in sorted(shown, key=natural_key)]
 
 
 # ---------------------------------------------------------------- sources on the web

@@ -391,6 +391,75 @@ def test_loose_types_of_sqlite_come_through(shop: Shop, lite: Callable[[str], An
     ]
 
 
+def test_files_that_end_alike_cost_no_row(shop: Shop, lite: Callable[[str], Any]) -> None:
+    """Two deliveries whose rows have all gone hold the same, and later ones stay beside them."""
+    shop.describe(SQLITE + "    deletes: remove\n", replaces="order_id")
+    for number in range(3):
+        add(lite, str(number), "a", number, f"2024-01-02 1{number}:00:00")
+        shop.run()
+    lite("delete from lines where o in ('0', '1')")
+    assert [row[0] for row in shop.run()] == ["2"]
+    add(lite, "3", "a", 3, "2024-01-02 13:00:00")
+    assert [row[0] for row in shop.run()] == ["2", "3"]
+
+
+def test_stretches_that_hold_the_same_orders_forget_them_together(
+    shop: Shop, lite: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "STRETCH_ROWS", 3)
+    shop.describe(
+        SQLITE.replace("key: id", "key: o").replace("changed", "id") + "    deletes: remove\n",
+        replaces="order_id",
+    )
+    add(lite, "0", "a", 1, "x")
+    shop.run()
+    for order, line in ("1a", "2a", "1b", "2b"):
+        add(lite, order, line, 1, "x")
+    assert [row[0] for row in shop.run()] == ["0", "1", "1", "2", "2"]
+    lite("delete from lines where o = '2'")
+    assert [row[0] for row in shop.run()] == ["0", "1", "1"]
+
+
+@pytest.mark.parametrize("key", ["number", "spare"])
+def test_orders_are_found_by_whatever_key_a_query_makes(
+    shop: Shop, lite: Callable[[str], Any], key: str
+) -> None:
+    """By a number that SQLite gives no type, and by one that is missing."""
+    shop.describe(
+        "engine: sqlite\nconnection: shop.db\ncursor: id\n"
+        f"key: {key}\nquery: select *, o + 0 as number, null as spare from lines -- all",
+        replaces="order_id",
+    )
+    add(lite, "1", "a", 1, "x")
+    add(lite, "1", "b", 2, "x")
+    shop.run()
+    add(lite, "1", "c", 3, "x")
+    assert [row[1] for row in shop.run()] == ["a", "b", "c"]
+
+
+def test_an_empty_table_may_be_looked_back_on(shop: Shop, lite: Callable[[str], Any]) -> None:
+    shop.describe(SQLITE + "    look_back: 1 hour\n")
+    assert shop.run() == []
+    assert shop.run() == []
+    add(lite, "1", "a", 1, "2024-01-02 10:00:00")
+    assert [row[0] for row in shop.run()] == ["1"]
+
+
+def test_what_waits_has_another_name_once_something_landed(
+    shop: Shop, lite: Callable[[str], Any]
+) -> None:
+    """A sensor starts no second run for a name that it has seen. The same file lands each time."""
+    shop.describe(SQLITE + "    deletes: remove\n")
+    source, names = shop.company.sources[0], []
+    for _ in range(3):
+        add(lite, "1", "a", 1, "2024-01-02 10:00:00")
+        names += [file.path for file in landing.scan(source, shop.company, shop.home)]
+        shop.land()
+        lite("delete from lines")
+        shop.land()
+    assert len(set(names)) == 3
+
+
 def test_an_sqlite_file_that_is_not_there_is_unreachable(shop: Shop) -> None:
     shop.describe(SQLITE)
     with pytest.raises(SourceUnreachable):
