@@ -223,15 +223,17 @@ class _Capturing:
         return last if datetime.now(UTC) - last.begun < RESUMED_WITHIN else None
 
     def _read(self, capture: Capture) -> tuple[Course, Capture]:
-        """One page after the other: each has landed before the next is asked for.
+        """One page after the other: each lands while the server makes the next.
 
-        It takes less time than handing it to a thread would; taking it apart is done beside.
+        That takes less time than handing it to a thread would; taking it apart is done beside.
         """
         course = Course(self._name, self._settings, capture.mark)
         with Api(self._name, self._settings) as api:
             position = self._replay(api, course, capture)
             while position is not None:
                 page, following = _asked(api, course, position)
+                if following is not None:
+                    api.ask_ahead(course.question(following))
                 if page is not None:
                     line = self._log.add(capture, position, page)
                     self._take(line, page.body, course)

@@ -9,6 +9,7 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -128,6 +129,7 @@ class Api:
         )
         self._client = Client(USER_AGENT, allow_private=True, limits=limits)
         self._asked: deque[float] = deque(maxlen=settings.requests_per_minute)
+        self._ahead: tuple[Question, PreparedRequest] | None = None
         self._token = ""
         self._token_ends = float("-inf")
 
@@ -150,6 +152,19 @@ class Api:
             SourceUnreachable: It does not answer, or not in time.
         """
         return self._tried(lambda: self._page(question))
+
+    def ask_ahead(self, question: Question) -> None:
+        """Send what `ask` is going to ask next: the server answers while something else is done.
+
+        What would have to wait, and what goes wrong, is left to `ask`.
+        """
+        if self._budget_left_s() > 0 or self._is_token_due():
+            return
+        with suppress(SourceUnreachable, WebError):
+            request = self._prepared(question)
+            self._asked.append(time.monotonic())
+            self._client.send(*_parts(request))
+            self._ahead = (question, request)
 
     # ---------------------------------------------------------------- attempts
 
@@ -185,12 +200,17 @@ class Api:
 
     def _keep_budget(self) -> None:
         """Wait where the minute that has just passed has had its requests."""
+        left = self._budget_left_s()
+        if left > 0:
+            self._wait(left)
+        self._asked.append(time.monotonic())
+
+    def _budget_left_s(self) -> float:
+        """Seconds until another request is within the budget."""
         asked = self._asked
-        if asked.maxlen is not None and len(asked) == asked.maxlen:
-            left = asked[0] + _MINUTE_S - time.monotonic()
-            if left > 0:
-                self._wait(left)
-        asked.append(time.monotonic())
+        if asked.maxlen is None or len(asked) < asked.maxlen:
+            return 0
+        return asked[0] + _MINUTE_S - time.monotonic()
 
     # ---------------------------------------------------------------- one exchange
 
@@ -204,7 +224,11 @@ class Api:
 
     def _authorised(self, question: Question) -> Answer:
         """Ask with what shows who asks; a token that has ended early is asked for anew, once."""
-        answer = self._followed(self._prepared(question))
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead[0] == question:
+            answer = self._followed(ahead[1], is_sent=True)
+        else:
+            answer = self._followed(self._prepared(question))
         auth = self.settings.auth
         if answer.status == 401 and auth is not None and auth.kind == "oauth2":
             self._token_ends = float("-inf")
@@ -212,7 +236,7 @@ class Api:
         return answer
 
     def _prepared(self, question: Question) -> "PreparedRequest":
-        from requests import Request
+        from requests import PreparedRequest
         from requests.exceptions import RequestException
 
         unmasked = self.secrets.unmasked
@@ -225,15 +249,13 @@ class Api:
             **({} if data is None else {"Content-Type": "application/json"}),
             **_each(dict(self.settings.headers), expanded),
         }
-        request = Request(
-            question.method,
-            unmasked(question.url),
-            params=_each(dict(question.params), unmasked),
-            data=None if data is None else data.encode(),
-            headers=headers,
-        )
+        # what a session adds, cookies and hooks, takes as long as what is wanted of it
+        prepared = PreparedRequest()
         try:
-            prepared = request.prepare()
+            prepared.prepare_method(question.method)
+            prepared.prepare_url(unmasked(question.url), _each(dict(question.params), unmasked))
+            prepared.prepare_headers(headers)
+            prepared.prepare_body(None if data is None else data.encode(), None)
             self._authorise(prepared)
         except (RequestException, ValueError):
             raise self._unreachable("its address or headers cannot be written as HTTP") from None
@@ -252,15 +274,17 @@ class Api:
         else:
             request.headers["Authorization"] = f"Bearer {self._valid_token(auth)}"
 
-    def _followed(self, request: "PreparedRequest") -> Answer:
+    def _followed(self, request: "PreparedRequest", is_sent: bool = False) -> Answer:
         """Send, and follow redirects within the origin: elsewhere nothing is sent, least of all
         what shows who asks."""
         seen: set[str] = set()
-        body = request.body if isinstance(request.body, bytes) else None
-        method, at = str(request.method), str(request.url)
+        method, at, headers, body = _parts(request)
         while True:
             seen.add(at)
-            answer = self._sent(method, at, dict(request.headers), body)
+            if is_sent:
+                answer, is_sent = self._explained(self._client.receive), False
+            else:
+                answer = self._sent(method, at, headers, body)
             location = answer.headers.get("location")
             if answer.status not in _REDIRECTS or not location:
                 return answer
@@ -274,8 +298,11 @@ class Api:
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
     ) -> Answer:
         self._keep_budget()
+        return self._explained(lambda: self._client.ask(method, url, headers, body))
+
+    def _explained(self, exchange: Callable[[], Answer]) -> Answer:
         try:
-            return self._client.ask(method, url, headers, body)
+            return exchange()
         except WebError as error:
             reason = self.secrets.masked(error.reason)
             if not error.is_worth_another:
@@ -378,7 +405,7 @@ class Api:
 
     def _valid_token(self, auth: AuthSettings) -> str:
         """A token of OAuth 2 (client credentials, RFC 6749, section 4.4), asked for when due."""
-        if time.monotonic() >= self._token_ends:
+        if self._is_token_due():
             answer = self._tried_token(auth)
             lives_s = answer.get("expires_in")
             try:
@@ -389,6 +416,11 @@ class Api:
             self._token_ends = time.monotonic() + lives - min(_EARLY_S, lives / 10)
             self.secrets.issue(self._token)
         return self._token
+
+    def _is_token_due(self) -> bool:
+        auth = self.settings.auth
+        is_used = auth is not None and auth.kind == "oauth2"
+        return is_used and time.monotonic() >= self._token_ends
 
     def _tried_token(self, auth: AuthSettings) -> Mapping[str, Any]:
         content = self._tried(lambda: self._token_page(auth)).content
@@ -436,6 +468,12 @@ class _Again(Exception):
         except (InvalidHeader, ValueError, OverflowError):
             asked = 0.0
         return max(asked, self._seconds)
+
+
+def _parts(request: "PreparedRequest") -> tuple[str, str, dict[str, str], bytes | None]:
+    """Method, address, headers and body of a request."""
+    body = request.body if isinstance(request.body, bytes) else None
+    return str(request.method), str(request.url), dict(request.headers), body
 
 
 def _pair(name: str | None, password: str | None) -> "Any":

@@ -8,24 +8,28 @@ a size, of the announced length, and with a compression that ends where it shoul
 import http.client
 import ipaddress
 import socket
+import ssl
 import threading
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
-import urllib3
 from certifi import where as certificates
+from urllib3 import BaseHTTPResponse
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, LocationParseError, SSLError
+from urllib3.util import Url, parse_url
 from urllib3.util.connection import create_connection
 
 _CHUNK = 1 << 16
 _NOTHING_FOLLOWS = 0.0
+_FAILURES = (HTTPError, http.client.HTTPException, OSError, ValueError)
 # addresses inside which another one travels: what is checked is the one that is reached
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
@@ -107,10 +111,11 @@ class Client:
             "Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.5",
             "Accept-Encoding": "gzip",
         }
-        self._open: list[socket.socket] = []
-        self._alarm = _Alarm(self.limits.total_s, self._open)
-        self._pools = urllib3.PoolManager(1, ca_certs=certificates(), maxsize=1)
-        self._pools.pool_classes_by_scheme = _pool_classes(allow_private, self._open)
+        self._alarm = _Alarm(self.limits.total_s)
+        self._connection_class = _connection_classes(allow_private, self._alarm.watch)
+        self._origin: tuple[str, str, int | None] | None = None
+        self._connection: HTTPConnection | None = None
+        self._awaited = ""
 
     def __enter__(self) -> "Client":
         return self
@@ -125,8 +130,7 @@ class Client:
 
     def close(self) -> None:
         """Close the connection."""
-        self._pools.clear()
-        self._forget()
+        self._hang_up()
         self._alarm.close()
 
     def get(
@@ -159,56 +163,89 @@ class Client:
             AddressRefused: The name leads to an address that is not public.
             WebError: No whole answer came.
         """
-        if urlsplit(url).scheme not in ("http", "https"):
-            raise WebError("its address is neither http nor https", is_worth_another=False)
-        alarm = self._alarm
-        all_headers = {**self._headers, **(headers or {})}
-        try:
-            with alarm:
-                return self._exchange(method, url, all_headers, body, max_bytes)
-        except WebError as error:
-            raise (alarm.error if alarm.rang else error) from error
-        except (HTTPError, http.client.HTTPException, OSError, ValueError) as error:
-            self.close()
-            raise (alarm.error if alarm.rang else _told(error)) from error
+        self.send(method, url, headers, body)
+        return self.receive(max_bytes)
 
-    def _exchange(
+    def send(
         self,
         method: str,
         url: str,
-        headers: Mapping[str, str],
-        body: bytes | None,
-        max_bytes: int | None,
-    ) -> Answer:
-        limits = self.limits
-        self._forget(but_last=True)
-        response = self._pools.request(
-            method, url, headers=headers, body=body, preload_content=False, decode_content=False,
-            redirect=False, retries=False,
-            timeout=urllib3.Timeout(connect=limits.connect_s, read=limits.silence_s),
-        )  # fmt: skip
-        try:
-            sent = _received(response, max_bytes or limits.max_bytes)
-        except BaseException:
-            response.close()
-            # it has gone back to the pool where the announced length came: what follows on it is
-            # no answer to another request
-            self.close()
-            raise
-        response.release_conn()
-        found = {name.lower(): value for name, value in response.headers.items()}
-        if "link" in found:
-            # links may come on several lines, each of which counts
-            found["link"] = response.headers["link"]
-        is_framed = "content-length" in found or "chunked" in found.get("transfer-encoding", "")
-        unpacked = _unpacked(sent, found.get("content-encoding", ""), max_bytes or limits.max_bytes)
-        bodiless = response.status in (204, 304) or response.status < 200
-        return Answer(url, response.status, found, unpacked, len(sent), is_framed or bodiless)
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> None:
+        """Send a request whose answer `receive` brings: something else can be done meanwhile.
 
-    def _forget(self, but_last: bool = False) -> None:
-        """Let go of the handles of connections that are gone."""
-        while len(self._open) > int(but_last):
-            self._open.pop(0).close()
+        Raises:
+            AddressRefused: The name leads to an address that is not public.
+            WebError: It could not be sent.
+        """
+        if urlsplit(url).scheme not in ("http", "https"):
+            raise WebError("its address is neither http nor https", is_worth_another=False)
+        if self._awaited:
+            # its answer would be taken for that of the next
+            self._hang_up()
+        self._alarm.begin()
+        with self._explained():
+            parts = parse_url(url)
+            connection = self._connected(parts)
+            # a server may hang up on a body that it does not want, and say why all the same
+            with suppress(BrokenPipeError):
+                connection.request(
+                    method, parts.request_uri, body, {**self._headers, **(headers or {})},
+                    preload_content=False, decode_content=False,
+                )  # fmt: skip
+            self._awaited = url
+
+    def receive(self, max_bytes: int | None = None) -> Answer:
+        """The whole answer to what was sent.
+
+        Raises:
+            WebError: No whole answer came.
+        """
+        most = max_bytes or self.limits.max_bytes
+        with self._explained():
+            assert self._connection is not None, "a request is sent before its answer is received"
+            self._connection.timeout = self.limits.silence_s
+            try:
+                response = self._connection.getresponse()
+            except TimeoutError as error:
+                raise WebError("no byte came for too long") from error
+            answer = _answer(response, self._awaited, most)
+            self._awaited = ""
+            self._alarm.end()
+        return answer
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Hang up where an exchange fails: what follows is no answer to another request."""
+        try:
+            yield
+        except BaseException as error:
+            self._hang_up()
+            rang = self._alarm.ended()
+            if rang is not None:
+                raise rang from error
+            if isinstance(error, WebError) or not isinstance(error, _FAILURES):
+                raise
+            raise _told(error) from error
+
+    def _connected(self, parts: Url) -> HTTPConnection:
+        """The open connection, or a new one where that leads elsewhere or was closed."""
+        scheme, host = str(parts.scheme), (parts.host or "").strip("[]")
+        origin = (scheme, host, parts.port)
+        found = self._connection
+        if found is None or self._origin != origin or not found.is_connected:
+            self._hang_up()
+            found = self._connection_class[scheme](host, parts.port)
+            self._connection, self._origin = found, origin
+            found.timeout = self.limits.connect_s
+            found.connect()
+        return found
+
+    def _hang_up(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection, self._awaited = None, ""
 
 
 class _Alarm:
@@ -218,37 +255,57 @@ class _Alarm:
     until the one that it saw last would be over, and ends where none is under way then.
     """
 
-    def __init__(self, seconds: float, sockets: list[socket.socket]) -> None:
-        self.rang = False
+    def __init__(self, seconds: float) -> None:
+        self._rang = False
         self._seconds = seconds
-        self._sockets = sockets
+        self._socket: socket.socket | None = None
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._ends: float | None = None
         self._is_watched = False
 
-    def __enter__(self) -> None:
+    def watch(self, opened: socket.socket) -> None:
+        """Be ready to end a connection, by a handle of its own, whatever is wrapped round it."""
         with self._lock:
-            self.rang = False
+            self._let_go()
+            self._socket = opened.dup()
+
+    def begin(self) -> None:
+        """From now on the time runs."""
+        with self._lock:
+            self._rang = False
             self._ends = time.monotonic() + self._seconds
             if not self._is_watched:
                 self._is_watched = True
                 threading.Thread(target=self._watch, daemon=True).start()
 
-    def __exit__(self, *_: object) -> None:
+    def end(self) -> None:
+        """The exchange is over.
+
+        Raises:
+            WebError: Its time was over before.
+        """
+        error = self.ended()
+        if error is not None:
+            raise error
+
+    def ended(self) -> WebError | None:
+        """The exchange is over; what it says where it has rung."""
         with self._lock:
             self._ends = None
-        if self.rang:
-            raise self.error
-
-    @property
-    def error(self) -> WebError:
-        """What it says once it has rung."""
-        return WebError(f"it took longer than {self._seconds:g} s")
+            rang, self._rang = self._rang, False
+        return WebError(f"it took longer than {self._seconds:g} s") if rang else None
 
     def close(self) -> None:
-        """Let the thread end."""
+        """Let the thread and the handle go."""
         self._closed.set()
+        with self._lock:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = None
 
     def _watch(self) -> None:
         while (left := self._left()) is not None:
@@ -267,13 +324,11 @@ class _Alarm:
         return left
 
     def _ring(self) -> None:
-        self.rang = True
-        for each in list(self._sockets):
-            try:
-                each.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                # closed at the same moment: that is what was wanted
-                continue
+        self._rang = True
+        if self._socket is not None:
+            # closed at the same moment: that is what was wanted
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
 
 
 class _Response(http.client.HTTPResponse):
@@ -300,8 +355,10 @@ class _Response(http.client.HTTPResponse):
             raw.settimeout(before)
 
 
-def _pool_classes(allow_private: bool, opened: list[socket.socket]) -> dict[str, Any]:
-    """Connection pools whose connections look at an address before they reach for it."""
+def _connection_classes(
+    allow_private: bool, opened: Callable[[socket.socket], None]
+) -> dict[str, Callable[[str, int | None], HTTPConnection]]:
+    """Connections, by scheme, that look at an address before they reach for it."""
 
     def connect(connection: Any) -> socket.socket:
         host, port = connection._dns_host, connection.port
@@ -309,8 +366,7 @@ def _pool_classes(allow_private: bool, opened: list[socket.socket]) -> dict[str,
         found = create_connection(
             (address, port), connection.timeout, None, connection.socket_options
         )
-        # a second handle on the same connection, whatever will be wrapped round the first
-        opened.append(found.dup())
+        opened(found)
         return found
 
     class Plain(HTTPConnection):
@@ -321,13 +377,7 @@ def _pool_classes(allow_private: bool, opened: list[socket.socket]) -> dict[str,
         response_class = _Response
         _new_conn = connect
 
-    class PlainPool(HTTPConnectionPool):
-        ConnectionCls = Plain
-
-    class SecurePool(HTTPSConnectionPool):
-        ConnectionCls = Secure
-
-    return {"http": PlainPool, "https": SecurePool}
+    return {"http": Plain, "https": partial(Secure, ca_certs=certificates())}
 
 
 def _checked_address(host: str, port: int, allow_private: bool) -> str:
@@ -357,6 +407,19 @@ def is_public(address: str) -> bool:
         if inner is not None:
             return is_public(str(inner))
     return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified)
+
+
+def _answer(response: BaseHTTPResponse, url: str, max_bytes: int) -> Answer:
+    """Status, headers and the whole body of a response."""
+    sent = _received(response, max_bytes)
+    found = {name.lower(): value for name, value in response.headers.items()}
+    if "link" in found:
+        # links may come on several lines, each of which counts
+        found["link"] = response.headers["link"]
+    is_framed = "content-length" in found or "chunked" in found.get("transfer-encoding", "")
+    unpacked = _unpacked(sent, found.get("content-encoding", ""), max_bytes)
+    bodiless = response.status in (204, 304) or response.status < 200
+    return Answer(url, response.status, found, unpacked, len(sent), is_framed or bodiless)
 
 
 def _received(response: Any, max_bytes: int) -> bytes:
@@ -413,7 +476,7 @@ def _told(error: Exception) -> WebError:
     text = str(error)
     if isinstance(error, LocationParseError):
         return WebError("its address cannot be read", is_worth_another=False)
-    if isinstance(error, SSLError) and "CERTIFICATE" in text.upper():
+    if isinstance(error, SSLError | ssl.SSLError) and "CERTIFICATE" in text.upper():
         return WebError("its certificate is not valid", is_worth_another=False)
     for mark, reason in _REASONS.items():
         if mark in text or mark in type(error).__name__:

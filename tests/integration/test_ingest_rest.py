@@ -15,7 +15,7 @@ import pytest
 from bench import rest as soak
 from bench.api import Plan
 from bench.api import serving as serving_plan
-from ingest import landing, rest_client, web
+from ingest import landing, rest_client, rest_log, web
 from ingest.errors import SourceUnreachable
 from tests.integration.rest_server import Answer, Api, Asked, Shop, order, serving, told
 
@@ -306,8 +306,36 @@ def test_a_killed_capture_goes_on_after_the_last_page(
     (log,) = (shop.home.landing / "shop/captures").iterdir()
     log.write_bytes(log.read_bytes() + b'\n{"position": {"after"')
     assert shop.run() == wanted(7)
-    # two pages before it was killed, two after it, and none twice
-    assert [query.get("after", "") for query in shop.api.queries] == ["", "2", "4", "6"]
+    # two pages before it was killed, two after it, and none twice but what was under way
+    asked_for = [query.get("after", "") for query in shop.api.queries]
+    assert list(dict.fromkeys(asked_for)) == ["", "2", "4", "6"]
+    assert [asked_for.count(page) for page in ("", "2", "6")] == [1, 1, 1]
+
+
+def test_the_next_page_is_made_while_one_lands(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.api.answer = by_cursor(orders(5))
+    shop.describe(CURSOR)
+    real = rest_log.CaptureLog.add
+    asked_meanwhile: list[int] = []
+
+    def add(log: Any, capture: Any, position: Any, page: Any) -> Any:
+        wanted_pages = min(len(asked_meanwhile) + 2, 3)
+        deadline = time.monotonic() + 20
+        while len(shop.api.asked) < wanted_pages and time.monotonic() < deadline:
+            time.sleep(0.001)
+        asked_meanwhile.append(len(shop.api.asked))
+        return real(log, capture, position, page)
+
+    monkeypatch.setattr(rest_log.CaptureLog, "add", add)
+    assert shop.run() == wanted(5)
+    assert asked_meanwhile == [2, 3, 3]
+
+
+def test_an_answer_that_nobody_waits_for_is_not_taken_for_the_next(shop: Shop) -> None:
+    shop.api.answer = lambda asked: told({"page": asked.query["page"]})
+    with web.Client("test", allow_private=True) as client:
+        client.send("GET", f"{shop.api.url}/orders?page=1")
+        assert json.loads(client.get(f"{shop.api.url}/orders?page=2").body) == {"page": "2"}
 
 
 def test_pages_land_as_received(shop: Shop) -> None:
