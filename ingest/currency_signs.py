@@ -246,8 +246,9 @@ _COUNTRIES: Final = {
     "SZL": "SZ", "MGA": "MG", "MUR": "MU", "SCR": "SC", "KMF": "KM", "SHP": "AC SH TA",
 }  # fmt: skip
 
-# Currencies whose prices are written with three decimals.
-THREE_DECIMALS: Final = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
+THREE_DECIMALS: Final = frozenset({"BHD", "JOD", "KWD", "LYD", "OMR", "TND"})
+"""Currencies whose prices have three decimals; the Iraqi dinar's, which ISO 4217 names too, have
+none."""
 
 
 @cache

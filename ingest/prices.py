@@ -54,6 +54,8 @@ _FREE = re.compile(
     r"(?: of charge)?\W*",
     re.IGNORECASE,
 )
+# `1080p` and `480p` are pictures
+_PENCE = re.compile(r"\s*(\d{1,2}(?:\.\d)?)(p)\s*")
 _BARE_DOLLARS = frozenset({"$"})
 
 
@@ -103,6 +105,9 @@ def read_price(text: str, beside: str | None = None, decimal_mark: str | None = 
         The amount and the currency, each None where the text does not tell it.
     """
     plain = _plain(text[:_LONGEST])
+    pence = _PENCE.fullmatch(plain)
+    if pence:
+        return Price(Decimal(pence[1]) / 100, pence[2], ("GBP",), is_tagged=True)
     signs = _signs(plain)
     chosen = _choose(plain, signs, decimal_mark)
     sign = chosen.sign if chosen is not None else None

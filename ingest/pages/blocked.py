@@ -79,15 +79,23 @@ def wall(document: Document, is_marked: bool, is_shown: bool) -> tuple[str, str]
         return "unknown", "the page asks whether a robot reads it"
     if any(map(_GONE.search, heads)) or (is_small and _GONE.search(words)):
         return "not_found", "the page says that there is no such page"
-    if is_shown:
+    # a wall may name prices of its own: `or subscribe for 4.99 a month`
+    is_only_consent = _CONSENT.search(document.title) or _all_ask(document)
+    if is_shown and not is_only_consent:
         return None
     if len(words) < _TINY and _CAPTCHA.search(document.text):
         return "unknown", "the page is a captcha"
-    if any(map(_CONSENT.search, heads)) or (is_small and _CONSENT.search(words)):
+    if is_only_consent or any(map(_CONSENT.search, heads)) or (is_small and _CONSENT.search(words)):
         return "unknown", "the page asks for consent first"
     if not words:
         return "unknown", "the page is empty without its scripts"
     return None
+
+
+def _all_ask(document: Document) -> bool:
+    """Whether all main headings ask for consent; a banner leaves the product its own."""
+    heads = [squeeze(h.text_content()) for h in document.root.iter("h1")]
+    return bool(heads) and all(map(_CONSENT.search, heads))
 
 
 def _headings(document: Document) -> list[str]:

@@ -5,6 +5,9 @@ import re
 from ingest.pages.document import squeeze
 
 _GTIN_LENGTHS = (8, 12, 13, 14)
+_BEFORE_BRAND = re.compile(
+    r"^.*\b(?:brand|marca|marke|marque|merk|märke|mærke|merke|marka|značka)s?\s*:\s*", re.IGNORECASE
+)
 _PLACEHOLDERS = frozenset({"", "-", "n/a", "na", "n.a.", "none", "null", "undefined", "unknown",
                            "0", "false", "does not apply", "nicht zutreffend"})  # fmt: skip
 
@@ -27,3 +30,8 @@ def name(text: str | None, longest: int = 100) -> str | None:
     if found.lower() in _PLACEHOLDERS or len(found) > longest:
         return None
     return found
+
+
+def brand(text: str | None) -> str | None:
+    """A brand without the words of a link to its other products: `More of this brand: Acme`."""
+    return name(_BEFORE_BRAND.sub("", text)) if text else None

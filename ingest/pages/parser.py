@@ -13,7 +13,7 @@ from ingest.pages.state import named_amounts, read_state
 from ingest.pages.visible import Visible, read_visible
 from ingest.pages.walk import walk_page
 
-PARSER_VERSION = "1"
+PARSER_VERSION = "2"
 _TOLERANCE = Decimal("0.01")
 _WEIGHTS = {
     "json_ld": Decimal(3), "microdata": Decimal(3), "rdfa": Decimal(3), "open_graph": Decimal(2),
@@ -94,7 +94,7 @@ def _observation(
         sku=_first(found, "sku"),
         gtin=next((g for f in found if (g := identifiers.gtin(f.gtin))), None),
         mpn=_mpn(found),
-        brand=_first(found, "brand"),
+        brand=identifiers.brand(_first(found, "brand")),
         title=title,
         seller=_first(found, "seller"),
         pack_quantity=quantity,

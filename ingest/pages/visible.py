@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any
 
 from ingest.pages import availability as stock
-from ingest.pages import regions
+from ingest.pages import listing, regions
 from ingest.pages.document import squeeze
 from ingest.pages.observation import Finding
 from ingest.pages.walk import Chunk, Walk
@@ -78,7 +78,15 @@ _NOW_TEXT = re.compile(
 # the upper end of a range of prices
 _RANGE = frozenset({"-", "\u2013", "\u2014", "to", "bis", "à", "a", "do", "до"})
 _RANGE_LABEL = "up to"
-_TEXT_WEIGHTS = ((_NO_PRICE, -2.5), (_LIST_TEXT, -2.0), (_NET_TEXT, -3.0))
+_TAX_TEXT = re.compile(r"\b(?:vat|tax|gst|mwst|btw|iva|tva|dph|moms|netto|brutto)\b", re.IGNORECASE)
+_SUBSCRIPTION = re.compile(
+    r"\bsubscri(?:be|ption)|\babo(?:nn\w*)?\b|auto-?ship|autodelivery|suscri", re.IGNORECASE
+)
+_PERCENT = re.compile(r"\d+ ?%")
+_SCORE_OF_NET = -3.0
+_TEXT_WEIGHTS = (
+    (_NO_PRICE, -2.5), (_LIST_TEXT, -2.0), (_NET_TEXT, _SCORE_OF_NET), (_SUBSCRIPTION, -2.5),
+)  # fmt: skip
 _WEIGHTS = {
     regions.RELATED: -4.0, regions.CHROME: -4.0, regions.HIDDEN: -2.0, regions.STRUCK: -3.5,
     regions.UNIT: -4.0, regions.SHIPPING: -3.0, regions.CART: -3.0, regions.SAVING: -3.0,
@@ -108,6 +116,7 @@ class Candidate:
         flags: Regions that it stands in.
         near: Regions of the elements right around it.
         label: What is written before it.
+        after: What is written after it beside it, unless the text before tells of taxes already.
         is_pure: Whether its element holds the price and nothing else.
         score: How much speaks for it.
     """
@@ -120,6 +129,7 @@ class Candidate:
     flags: int
     near: int
     label: str
+    after: str
     is_pure: bool
     score: float = 0.0
 
@@ -153,6 +163,7 @@ def read_visible(walk: Walk, named: Counter[Decimal]) -> Visible:
     """
     candidates = _candidates(walk)
     _strike_reduced(walk, candidates)
+    _set_lists_apart(walk, candidates)
     _score(walk, candidates, named)
     candidates.sort(key=lambda each: (-each.score, each.place))
     finding = Finding("visible", title=walk.title or None, availability=_availability(walk))
@@ -196,7 +207,9 @@ def _candidate(walk: Walk, number: int, chunk: Chunk, reading: _Reading) -> Cand
     labels = [each.text for each in before if chunk.place - each.place <= _NEAR_LABEL]
     if labels and labels[-1].lower() in _RANGE:
         labels = [_RANGE_LABEL]
-    label = next((t for t in reversed(labels) if 1 < len(t) <= 40 and not _HAS_DIGIT.search(t)), "")
+    label = next((t for t in reversed(labels) if _is_label(t)), "")
+    following = walk.chunks[number + 1 : number + 2]
+    after = "" if _TAX_TEXT.search(label) else _after(reading.element, following)
     # the text may stand deeper than the widest element that holds nothing else
     flags = walk.flags.get(reading.element, 0) | chunk.flags
     near = flags
@@ -204,8 +217,24 @@ def _candidate(walk: Walk, number: int, chunk: Chunk, reading: _Reading) -> Cand
         near |= walk.flags.get(element, 0)
     return Candidate(
         reading.element, reading.text, reading.price, reading.amount, chunk.place,
-        flags, near, label, reading.is_pure,
+        flags, near, label, after, reading.is_pure,
     )  # fmt: skip
+
+
+def _is_label(text: str) -> bool:
+    if _SUBSCRIPTION.search(text):
+        text = _PERCENT.sub("", text)
+    return 1 < len(text) <= 40 and not _HAS_DIGIT.search(text)
+
+
+def _after(element: Any, following: list[Chunk]) -> str:
+    """A short text right after an element and beside it, such as `ex VAT`."""
+    parent = element.getparent()
+    for chunk in following:
+        is_beside = chunk.element is parent or chunk.element.getparent() is parent
+        if is_beside and len(chunk.text) <= 25 and not chunk.text.endswith(":"):
+            return chunk.text
+    return ""
 
 
 def _widest(chunk: Chunk) -> _Reading | None:
@@ -261,14 +290,20 @@ def is_pure(text: str) -> bool:
 
 
 _CENTS = re.compile(r"\d\d(?!\d)\D{0,3}")
+_EURO_CENTS = re.compile(r"(?<![€\d.,])(\d[\d ]*)€(\d\d)")
 _WHOLE = re.compile(r"(?<![.,\d])\d[\d ]*$")
 
 
 def joined_text(element: Any) -> str:
     """The text of an element; raised cents become decimals."""
-    parts = [part for part in map(squeeze, islice(element.itertext(), 13)) if part]
+    raw = list(islice(element.itertext(), 13))
+    parts = [part for part in map(squeeze, raw) if part]
     if len(parts) == 1:
         return parts[0]
+    euros = _EURO_CENTS.fullmatch("".join(raw).strip())
+    if euros:
+        # a raised `€99` right after the whole euros
+        return f"{euros[1]}.{euros[2]} €"
     if len(parts) > 12:
         return squeeze(element.text_content()).ljust(_LONGEST + 1)
     text = ""
@@ -293,6 +328,19 @@ def _strike_reduced(walk: Walk, candidates: list[Candidate]) -> None:
             if any(_leads_to(old.amount, int(badge[1]), new.amount) for new in near):
                 old.flags |= regions.STRUCK
                 old.near |= regions.STRUCK
+
+
+def _set_lists_apart(walk: Walk, candidates: list[Candidate]) -> None:
+    """Take prices in cards of a list for those of other products, whatever the cards are called."""
+    by_shape: dict[str, list[Any]] = {}
+    for each in candidates:
+        by_shape.setdefault(_shape(each.element), []).append(each.element)
+    found: set[Any] = set()
+    for alike in by_shape.values():
+        found.update(listing.cards(alike, walk.heading_element))
+    for each in candidates:
+        if found and not found.isdisjoint((each.element, *each.element.iterancestors())):
+            each.flags |= regions.RELATED
 
 
 def _leads_to(old: Decimal, percent: int, new: Decimal) -> bool:
@@ -372,6 +420,7 @@ def _score_of_text(candidate: Candidate) -> float:
     score += 0.4 if candidate.element.tag in ("h1", "h2", "h3", "strong", "b", "ins") else 0
     for words, weight in _TEXT_WEIGHTS:
         score += weight if words.search(text) or words.search(label) else 0
+    score += _SCORE_OF_NET if _NET_TEXT.search(candidate.after) else 0
     score -= 1.5 if label == _RANGE_LABEL else 0
     score -= 5.0 if _UNIT_TEXT.search(text) else 0
     score -= 2.0 if text.startswith("+") else 0
@@ -420,10 +469,11 @@ def _availability(walk: Walk) -> str | None:
     told: list[tuple[int, str]] = []
     for chunk in walk.chunks:
         is_of_product = not chunk.flags & (regions.NO_PRODUCT | regions.REVIEW)
-        is_of_product = is_of_product and chunk.element.get("disabled") is None
         if abs(chunk.place - middle) <= _NEAR_STOCK and is_of_product and 4 < len(chunk.text) < 90:
             state = stock.of_text(chunk.text)
-            if state:
+            # what cannot be pressed sells nothing, but may say why
+            is_off = chunk.element.get("disabled") is not None and state != stock.OUT_OF_STOCK
+            if state and not is_off:
                 told.append((abs(chunk.place - middle), state))
     # of two notes in one place, such as `unavailable … until it is in stock`, the worse one holds
     told.sort(key=lambda note: (note[0], note[1] != stock.OUT_OF_STOCK))

@@ -43,6 +43,7 @@ class Walk:
         flags: The regions of every element.
         size: Number of elements.
         heading: Place of the heading that names the product; 0 where there is none.
+        heading_element: That heading; None where there is none.
         title: Its text.
         button: Place of the button that buys; None where there is none.
     """
@@ -51,6 +52,7 @@ class Walk:
     flags: dict[Any, int] = field(default_factory=dict)
     size: int = 1
     heading: int = 0
+    heading_element: Any = None
     title: str = ""
     button: int | None = None
 
@@ -58,7 +60,7 @@ class Walk:
 def walk_page(document: Document) -> Walk:
     """Walk over a page once."""
     heading, title = _heading(document)
-    walk = Walk(title=title)
+    walk = Walk(title=title, heading_element=heading)
     around = _wide(document)
     if heading is not None:
         around.update(heading.iterancestors())
