@@ -157,11 +157,16 @@ def _new_offers(
     return [(key, offer) for (_, key), offer in chosen.items()]
 
 
+def _pair(product_id: str, competitor: str, competitor_key: str) -> tuple[str, str, str]:
+    """A pair whichever way people write the names of the rival and its offer."""
+    return product_id, competitor.strip().lower(), competitor_key.strip().lower()
+
+
 def _rejected(home: Home, declared: Sequence[Sequence[Any]]) -> set[tuple[str, str, str]]:
     """Pairs that somebody rejected, here or in a source; the last decision on a pair counts."""
-    pairs = {(row[2], row[0], row[1].lower()): row[3] for row in declared}
+    pairs = {_pair(row[2], row[0], row[1]): row[3] for row in declared}
     for row in matches.decisions(home):
-        pair = (row["product_id"], row["competitor"], row["competitor_key"].lower())
+        pair = _pair(row["product_id"], row["competitor"], row["competitor_key"])
         pairs[pair] = row["kind"]
     return {pair for pair, kind in pairs.items() if kind == "rejected"}
 
@@ -200,7 +205,7 @@ def _judged(
     none = Examined(offer[0], key, title, "none", "nothing of ours is like it", catalogue)
     if pair is None or pair.confidence < settings.review_above:
         return none
-    if (pair.product, offer[0], key.lower()) in rejected:
+    if _pair(pair.product, offer[0], key) in rejected:
         return Examined(offer[0], key, title, "none", "the pair was rejected", catalogue)
     status, reason = "accepted", ""
     if far:
@@ -232,13 +237,13 @@ def _keep(home: Home, results: Sequence[Examined]) -> None:
 def waiting(home: Home) -> list[Examined]:
     """Proposals that wait for a person: unsure ones and those with a suspicious price."""
     decided = {
-        (row["product_id"], row["competitor"], row["competitor_key"])
+        _pair(row["product_id"], row["competitor"], row["competitor_key"])
         for row in matches.decisions(home)
     }
     found = [
         one
         for one in examined(home).values()
         if one.status in ("review", "aside")
-        and (one.product_id, one.competitor, one.competitor_key) not in decided
+        and _pair(one.product_id, one.competitor, one.competitor_key) not in decided
     ]
     return sorted(found, key=lambda one: (-one.confidence, one.competitor, one.competitor_key))

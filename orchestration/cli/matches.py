@@ -2,6 +2,8 @@
 
 import csv
 import getpass
+import io
+import re
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +19,7 @@ _FIELDS = (
     "product_id", "competitor", "competitor_key", "decision", "kind", "pack_coefficient",
     "valid_from", "valid_to", "confidence", "reviewed_by", "note", "product", "title", "reason",
 )  # fmt: skip
+_SHORTENED = re.compile(r"\d(?:[.,]\d+)?E\+?\d+", re.IGNORECASE)
 _KINDS = ("exact", "equivalent", "substitute", "private_label")
 
 
@@ -115,20 +118,35 @@ def export(place: Place, file: Path) -> None:
 @at_place
 def import_(place: Place, file: Path, by: str | None) -> None:
     """Take decisions from a CSV file; rows without a decision are left out."""
-    with file.open(encoding="utf-8-sig", newline="") as opened:
-        reader = csv.DictReader(opened)
-        missing = {"product_id", "competitor", "competitor_key", "decision"} - set(
-            reader.fieldnames or ()
-        )
-        if missing:
-            raise TradewindError(
-                f"{file} has no column {', '.join(sorted(missing))}",
-                str(file),
-                "product_id, competitor, competitor_key and decision",
-                "start from `tradewind matches export`",
-            )
-        rows = [{k: v or "" for k, v in row.items() if k} for row in reader]
+    rows = _rows_of(file)
     _decide(place, [row for row in rows if row["decision"].strip()], f"{file}: ", by)
+
+
+def _rows_of(file: Path) -> list[dict[str, str]]:
+    """The rows of a file as spreadsheets save it: with commas, semicolons or tabs, by any of them.
+
+    Raises:
+        TradewindError: A column is missing.
+    """
+    body = file.read_bytes()
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = body.decode("cp1252", errors="replace")
+    heading = text.partition("\n")[0]
+    delimiter = max(",;\t", key=heading.count)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    missing = {"product_id", "competitor", "competitor_key", "decision"} - set(
+        reader.fieldnames or ()
+    )
+    if missing:
+        raise TradewindError(
+            f"{file} has no column {', '.join(sorted(missing))}",
+            str(file),
+            "product_id, competitor, competitor_key and decision",
+            "start from `tradewind matches export`",
+        )
+    return [{k: v or "" for k, v in row.items() if k} for row in reader]
 
 
 def _decide(place: Place, rows: list[dict[str, str]], where: str, by: str | None = None) -> None:
@@ -165,19 +183,25 @@ def _decision(row: dict[str, str], where: str, by: str | None) -> dict[str, str]
         (not _is_day(row.get("valid_from", "")), "valid_from", "a day such as 2026-12-31"),
     ]
     faults += [
+        (bool(_SHORTENED.fullmatch(row[n].strip())), f"{n} {row[n]}",
+         "all of its digits: a spreadsheet has shortened the number")
+        for n in ("product_id", "competitor_key")
+    ]  # fmt: skip
+    faults += [
         (not row[n].strip(), f"no {n}", "the names of the pair")
         for n in ("product_id", "competitor", "competitor_key")
     ]
     for is_wrong, found, expected in faults:
         if is_wrong:
             raise TradewindError(f"{found} is not usable", where, expected, "correct it")
+    row = {**row, "pack_coefficient": row.get("pack_coefficient", "").replace(",", ".")}
     who = row.get("reviewed_by") or by or getpass.getuser()
     return {**row, "kind": kind, "method": "hand", "confidence": "1", "reviewed_by": who}
 
 
 def _is_pack(text: str) -> bool:
     try:
-        return not text or 0.0001 <= float(text) <= 10000
+        return not text or 0.0001 <= float(text.replace(",", ".")) <= 10000
     except ValueError:
         return False
 

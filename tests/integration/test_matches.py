@@ -166,7 +166,7 @@ def test_suspicious_prices_are_set_aside_with_the_reason(firm: Firm) -> None:
     assert len(firm.pairs()) == 3
     (one,) = json.loads(firm.says("review", "--json"))
     assert one["competitor"] == "Shop3" and "off the median of 4 prices" in one["reason"]
-    firm.says("accept", "p1", "Shop3", GTIN)
+    firm.says("accept", "p1", "shop3", GTIN)
     assert json.loads(firm.says("review", "--json")) == []
 
 
@@ -186,6 +186,24 @@ def test_decisions_go_out_and_come_back_as_csv(firm: Firm) -> None:
     firm.says("import", str(file), "--by", "jo")
     firm.run()
     assert ("p1", GTIN, "rejected", "hand", "match_decisions") in firm.pairs()
+
+
+def test_a_file_is_taken_as_a_spreadsheet_saves_it(firm: Firm) -> None:
+    lines = (
+        "product_id;competitor;competitor_key;decision;pack_coefficient;note",
+        "p1;Café Nord;h1;accept;1,5;größer",
+    )
+    file = firm.folder / "in.csv"
+    file.write_bytes("\r\n".join(lines).encode("cp1252"))
+    firm.says("import", str(file), "--by", "jo")
+    (row,) = matches.decisions(firm.home)
+    assert (row["competitor"], row["pack_coefficient"], row["note"]) == (
+        "Café Nord",
+        "1.5",
+        "größer",
+    )
+    file.write_text("product_id,competitor,competitor_key,decision\np1,Nord,4.00638E+12,accept\n")
+    assert "a spreadsheet has shortened the number" in firm.says("import", str(file), code=2)
 
 
 @pytest.mark.parametrize("bad", ["perhaps", "accept,p1"])
