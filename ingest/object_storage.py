@@ -94,8 +94,9 @@ def _parts(url: str) -> tuple[str, str]:
 
 def _regex(key: str) -> str:
     """The key as a regular expression. A prefix that ends in a slash stands for all below it."""
-    marks = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
-    parts = re.split(r"(\*\*|\*|\?|\[[^\]]+\])", key)
+    # as for files, `**/` may stand for no folder at all
+    marks = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    parts = re.split(r"((?<![^/])\*\*/|\*\*|\*|\?|\[[^\]]+\])", key)
     text = "".join(
         marks.get(part) or (part.replace("[!", "[^") if part[:1] == "[" else re.escape(part))
         for part in parts

@@ -86,6 +86,8 @@ def test_the_listing_goes_over_all_pages(bucket: Any, monkeypatch: pytest.Monkey
     assert len(object_storage.list_objects("s3://trade/many/")) == 25
     assert len(object_storage.list_objects("s3://trade/**/00[!0].csv")) == 0
     assert len(object_storage.list_objects("s3://trade/**/00[!0]*.csv")) == 15
+    # no folder at all, as for files
+    assert len(object_storage.list_objects("s3://trade/many/**/001*.csv")) == 10
 
 
 def test_bytes_are_kept_as_stored(bucket: Any, tmp_path: Path) -> None:
