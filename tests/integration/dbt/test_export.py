@@ -47,17 +47,24 @@ def test_landed_margin_prices_and_customers(small: SmallCompany) -> None:
 def test_growth_is_at_constant_currency_and_a_month_without_sales_has_a_row(
     small: SmallCompany,
 ) -> None:
-    """100 dollars at 0.50, nothing in February, 120 in March at 0.40 of which 10 pounds are rates'
-    work against the month a year on; France sells every month, so that there is a February."""
+    """100 dollars at 0.50 in January, nothing in February when France buys; 120 at 0.40 a year
+    on, of which -12 pounds are rates' work. February 2024, a month that our sales do not reach the
+    end of, is in no growth over twelve months."""
     small.has("fx_rates", {"rate_date": "2023-01-01", "per_reporting_unit": 2},
               {"rate_date": "2024-01-01", "per_reporting_unit": 2.5}, currency="USD")  # fmt: skip
     small.has("sales", sale(1, "2023-01-05", "US", 1, 100, currency="USD"),
               sale(2, "2023-02-05", "FR", 1, 5),
-              sale(3, "2024-01-05", "US", 1, 120, currency="USD"))  # fmt: skip
+              sale(3, "2024-01-05", "US", 1, 120, currency="USD"),
+              sale(4, "2024-02-05", "US", 1, 9_999, currency="USD"))  # fmt: skip
     found = rows(small, "order_month::varchar, revenue_home, growth_constant_year_pct, "
-                 "fx_effect_year_home, growth_constant_12_months_pct", "market = 'US'")  # fmt: skip
-    assert [row[:2] for row in found] == [("2023-01-01", 50), ("2023-02-01", 0), ("2024-01-01", 48)]
-    assert found[2][2:] == (pytest.approx(20), -12, pytest.approx(20))
+                 "fx_effect_year_home, growth_constant_12_months_pct, growth_months",
+                 "market = 'US'")  # fmt: skip
+    assert [row[:2] for row in found[:3]] == [
+        ("2023-01-01", 50), ("2023-02-01", 0), ("2024-01-01", 48),
+    ]  # fmt: skip
+    assert found[0][4:] == (None, 0)
+    assert found[2][2:] == (pytest.approx(20), -12, pytest.approx(20), 1)
+    assert found[3][4:] == (pytest.approx(20), 1)
 
 
 @pytest.mark.parametrize(
@@ -81,3 +88,36 @@ def test_markets_are_ranked_by_what_the_company_weighs(
     assert {row[2] for row in found} == {"own revenue"}
     assert {row[0]: row[3] for row in found if row[0] != "ZZ"} == {"DE": 100, "GB": 50, "FR": 0}
     assert {row[4] for row in found} == {None}
+
+
+def measured(market: str, start: str, period: str, value: float) -> dict[str, Any]:
+    return {"market": market, "period_start": start, "period": period, "value": value}
+
+
+def test_a_market_is_as_large_as_it_was_last_measured(small: SmallCompany) -> None:
+    """We sell lamps for 10 a month in 2023 and January 2024, in France in January only, though it
+    was measured before: 12 times 500. Germany is measured by the year, 2,400 in 2023, Japan by
+    quarters, 4 times 300; of Sweden three months are known, at 100 each, of Italy 2021 alone."""
+    small.has("products", {"product_id": "L1", "name": "Lamp", "category": "lamps"})
+    months = [f"2023-{month:02d}" for month in range(1, 13)] + ["2024-01"]
+    for month in months:
+        bought = ["DE", "JP", "SE", "IT"] + ["FR"] * (month == "2024-01")
+        small.has("sales", *[sale(1, f"{month}-05", market, 1, 10) for market in bought])
+        small.has("market_sales", measured("FR", f"{month}-01", "month", 500))
+    small.has("market_sales", measured("DE", "2023-01-01", "year", 2_400),
+              measured("IT", "2021-01-01", "year", 9_999),
+              *[measured("JP", f"2023-{month}-01", "quarter", 300)
+                for month in ("01", "04", "07", "10")],
+              *[measured("SE", f"2023-{month}-01", "month", 100) for month in (10, 11, 12)],
+              )  # fmt: skip
+    for row in small.rows["market_sales"]:
+        row.update(category="lamps", currency="GBP")
+    found = rows(small, "market, size_home, size_basis, size_months, share_of_market_pct",
+                 "order_month = '2024-01-01'")  # fmt: skip
+    assert found == [
+        ("DE", 2_400, "market", 12, pytest.approx(100 * 120 / 2_400)),
+        ("FR", 6_000, "market", 12, pytest.approx(100 * 10 / 6_000)),
+        ("IT", None, None, None, None),
+        ("JP", 1_200, "market", 12, pytest.approx(100 * 120 / 1_200)),
+        ("SE", 1_200, "market", 3, pytest.approx(100 * 30 / 300)),
+    ]

@@ -6,10 +6,16 @@ product_months as (
 
 ),
 
-shares as (
+market_sizes as (
 
-    select * from {{ ref('mart_market_share__market_category_period') }}
-    where period = 'month'
+    select * from {{ ref('int_export__market_sizes') }}
+
+),
+
+-- a last month that our sales do not reach the end of is compared with no whole one
+last_day as (
+
+    select max(order_date) as last_date from {{ ref('int_sales__product_days') }}
 
 ),
 
@@ -123,15 +129,27 @@ grid as (
 
 ),
 
-market_sizes as (
+-- whole months whose year before is in our sales too, with rates for both
+compared as (
 
     select
-        period_start as order_month,
-        market,
-        sum(market_value_home) as market_value_home,
-        sum(case when market_value_home is not null then own_value_home end) as own_value_home
-    from shares
-    group by period_start, market
+        grid.*,
+        case
+            when
+                grid.at_year_rate is not null
+                and year_before.at_own_rate is not null
+                and (
+                    last_day.last_date is null
+                    or grid.order_month < {{ month_of(days_after('last_day.last_date', 1)) }}
+                )
+                then year_before.at_own_rate
+        end as at_own_rate_year_before
+    from grid
+    cross join last_day
+    left join grid as year_before
+        on grid.market = year_before.market
+        and grid.order_month
+        = cast({{ dbt.dateadd('month', 12, 'year_before.order_month') }} as date)
 
 ),
 
@@ -147,25 +165,16 @@ twelve_months as (
         sum(case when past.revenue_costed_home is not null then past.freight_home end)
             as freight_home,
         sum(case when past.revenue_costed_home is not null then past.duty_home end) as duty_home,
-        sum(market_sizes.market_value_home) as market_value_home,
-        sum(market_sizes.own_value_home) as own_value_home,
-        -- months whose year before is in our sales too
-        sum(case when past_year.market is not null then past.at_year_rate end) as at_year_rate,
-        sum(case when past.at_year_rate is not null then past_year.at_own_rate end)
-            as at_own_rate_year_before
+        count(past.at_own_rate_year_before) as growth_months,
+        sum(case when past.at_own_rate_year_before is not null then past.at_year_rate end)
+            as at_year_rate,
+        sum(past.at_own_rate_year_before) as at_own_rate_year_before
     from grid
-    inner join grid as past
+    inner join compared as past
         on grid.market = past.market
         and grid.order_month >= past.order_month
         and grid.order_month
         < cast({{ dbt.dateadd('month', 12, 'past.order_month') }} as date)
-    left join grid as past_year
-        on past.market = past_year.market
-        and past.order_month
-        = cast({{ dbt.dateadd('month', 12, 'past_year.order_month') }} as date)
-    left join market_sizes
-        on past.order_month = market_sizes.order_month
-        and past.market = market_sizes.market
     group by grid.order_month, grid.market
 
 ),
@@ -195,14 +204,20 @@ final as (
         - twelve_months.cost_home
         - coalesce(twelve_months.freight_home, 0)
         - coalesce(twelve_months.duty_home, 0) as landed_margin_12_months_home,
-        twelve_months.market_value_home as market_value_12_months_home,
-        twelve_months.own_value_home as own_value_12_months_home,
+        market_sizes.months_measured,
+        market_sizes.market_value_12_months_home,
+        market_sizes.market_value_beside_ours_home,
+        market_sizes.own_value_12_months_home,
+        twelve_months.growth_months,
         twelve_months.at_year_rate as at_year_rate_12_months,
         twelve_months.at_own_rate_year_before as at_own_rate_12_months_before
     from grid
     inner join twelve_months
         on grid.order_month = twelve_months.order_month
         and grid.market = twelve_months.market
+    left join market_sizes
+        on grid.order_month = market_sizes.order_month
+        and grid.market = market_sizes.market
 
 )
 

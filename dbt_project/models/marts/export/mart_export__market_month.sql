@@ -114,7 +114,7 @@ measured as (
                     )
         end as growth_constant_12_months_pct,
         100.0 * cast(grid.own_value_12_months_home as double)
-        / nullif(cast(grid.market_value_12_months_home as double), 0) as share_of_market_pct,
+        / nullif(cast(grid.market_value_beside_ours_home as double), 0) as share_of_market_pct,
         price_levels.price_level_index,
         case
             when grid.revenue_costed_12_months_home > 0
@@ -352,6 +352,7 @@ final as (
                     )
         end as growth_constant_year_pct,
         weighted.growth_constant_12_months_pct,
+        weighted.growth_months,
 
         ---------- prices
         rival_prices.price_index,
@@ -379,6 +380,7 @@ final as (
         weighted.attractiveness,
         weighted.size_home,
         weighted.size_basis,
+        case when weighted.size_basis = 'market' then weighted.months_measured end as size_months,
         weighted.share_of_market_pct,
         weighted.margin_12_months_pct as landed_margin_12_months_pct,
         weighted.size_score,
