@@ -1270,16 +1270,43 @@ with months as (
         sum(net_amount_costed_home) as revenue_costed_home,
         sum(net_at_own_rate::decimal(38, 4)) as at_own_rate,
         sum(net_at_previous_month_rate_home) as at_previous_rate,
-        sum(net_at_year_before_rate_home) as at_year_rate
+        sum(net_at_year_before_rate_home) as at_year_rate,
+        -- with all sales reaching the end of it
+        order_month < date_trunc('month', getvariable('as_of') + 1) as is_whole
     from mart_sales group by all
+),
+
+-- the newest twelve months that are measured, or those that there are at the rate of twelve
+category_sizes as (
+    select
+        market, category, period_start,
+        count(*) over measured as size_months,
+        (12.0::double / size_months * sum(market_value_home) over measured)::decimal(38, 4)
+            as market_12_months_home,
+        (12.0::double / size_months * sum(own_value_home) over measured)::decimal(38, 4)
+            as own_12_months_home
+    from mart_market
+    where period = 'month'
+    window measured as (
+        partition by market, category order by period_start
+        range between interval 11 months preceding and current row
+    )
 ),
 
 market_sizes as (
     select
-        period_start as order_month, market,
-        sum(market_value_home) as market_value_home,
-        sum(own_value_home) as own_value_home
-    from mart_market where period = 'month' group by all
+        months.order_month, months.market,
+        min(size_months) as size_months,
+        sum(market_12_months_home) as market_12_months_home,
+        sum(own_12_months_home) as own_12_months_home
+    from months
+    inner join category_sizes
+        on months.market = category_sizes.market
+        and category_sizes.period_start <= months.order_month
+    group by months.order_month, months.market, category_sizes.period_start
+    qualify row_number() over (
+        partition by months.order_month, months.market order by category_sizes.period_start desc
+    ) = 1
 ),
 
 -- what the same products bring abroad and at home, weighted with the units sold abroad
@@ -1304,11 +1331,14 @@ twelve_months as (
         sum(months.revenue_home) over up_to_it as revenue_12_months_home,
         sum(months.revenue_costed_home) over up_to_it as costed_12_months_home,
         sum(months.revenue_costed_home - months.cost_home) over up_to_it as margin_12_months_home,
-        sum(market_sizes.market_value_home) over up_to_it as market_12_months_home,
-        sum(market_sizes.own_value_home) over up_to_it as own_12_months_home,
-        sum(if(past.market is null, null, months.at_year_rate)) over up_to_it as at_year_rate_12,
-        sum(if(months.at_year_rate is null, null, past.at_own_rate)) over up_to_it
-            as at_own_rate_12_before,
+        market_sizes.size_months,
+        market_sizes.market_12_months_home,
+        market_sizes.own_12_months_home,
+        count(past.market) filter (months.is_whole) over up_to_it as growth_months,
+        sum(if(past.market is null, null, months.at_year_rate)) filter (months.is_whole) over up_to_it
+            as at_year_rate_12,
+        sum(if(months.at_year_rate is null, null, past.at_own_rate)) filter (months.is_whole)
+            over up_to_it as at_own_rate_12_before,
         previous.at_own_rate as at_own_rate_previous,
         past.at_own_rate as at_own_rate_past
     from months
@@ -1383,14 +1413,14 @@ select
     ) as growth_constant_month_pct,
     if(at_own_rate_past > 0, 100 * (at_year_rate::double / at_own_rate_past::double - 1), null)
         as growth_constant_year_pct,
-    growth_constant_12_months_pct, price_level_index,
+    growth_constant_12_months_pct, growth_months, price_level_index,
     mart_concentration.customers,
     mart_concentration.largest_customer_share_pct as largest_customer_pct,
     mart_concentration.largest_five_share_pct as largest_five_customers_pct,
     rank() over (
         partition by order_month, attractiveness is null order by attractiveness desc
     ) as attractiveness_rank,
-    attractiveness, size_home, share_of_market_pct, landed_margin_12_months_pct,
+    attractiveness, size_home, size_months, share_of_market_pct, landed_margin_12_months_pct,
     size_score, growth_score, share_score, price_level_score, margin_score
 from scored
 left join mart_concentration using (order_month, market);

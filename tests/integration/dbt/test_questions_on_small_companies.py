@@ -141,3 +141,23 @@ def test_who_has_bought_since_the_histories_end_has_not_lapsed() -> None:
             """
         )
         assert ask(connection, "select customer_id from ask.who_lapses()") == [("gone",)]
+
+
+def test_why_nothing_is_said_of_single_customers(small: SmallCompany) -> None:
+    """Two buyers are too few for any model. February is not over; in January A came."""
+    small.has("sales", {"ordered_at": "2023-12-31"}, {"ordered_at": "2024-01-05"},
+              {"ordered_at": "2024-01-05", "customer_id": "B"}, {"ordered_at": "2024-02-05"},
+              order_id="1", market="DE", product_id="L1", quantity=1, unit_price=10,
+              currency="GBP", customer_id="A")  # fmt: skip
+    connection = small.build()
+    assert ask(connection, "from ask.who_are_real_customers()") == []
+    asked = ask(connection, "select cohort, customers, real_customers, is_identified, reason "
+                "from ask.how_sure_are_customer_values()")  # fmt: skip
+    assert asked[0][:4] == ("all", 2, 0, False)
+    assert "fewer than 10 customers bought again" in asked[0][4]
+    assert ask(connection, "select order_month::varchar, new_customers, retained_customers, "
+               "new_home from ask.who_came_and_went(compared_with := 'month before')"
+               ) == [("2024-01-01", 1, 1, 10)]  # fmt: skip
+    assert ask(connection, "select customers, largest_customer_share_pct "
+               "from ask.how_dependent_are_we('de')") == [(1, 100)]  # fmt: skip
+    assert ask(connection, "from ask.did_we_foresee_it()") == []

@@ -358,7 +358,8 @@ final as (
         || cast(settings.real_customer_purchases as varchar(20))
         || ' purchase days or more in a category, on average no farther apart than '
         || cast(settings.real_customer_cycle_percentile as varchar(20))
-        || ' percent of its repeat buyers'' are; repeat buyer: any other; prospect: no purchase'
+        || ' percent of its repeat buyers'' are; repeat buyer: any other; prospect: no purchase; '
+        || 'all as of calibration_end'
             as customer_class_rule,
 
         ---------- what the estimates rest on
