@@ -88,7 +88,7 @@ def test_the_command_line_lists_and_asks(demo_warehouse: Published) -> None:
     assert "who_undercuts_us(market, percent)" in listed.stdout
     asked = tradewind("ask", "who_leads", "DE", "firms=1", "--json", *place)
     assert asked.returncode == 0, asked.stderr
-    assert {row["rank_by_value"] for row in json.loads(asked.stdout)} == {1}
+    assert {row["place"] for row in json.loads(asked.stdout)} == {1}
     drawn = tradewind("ask", "market_share", "DE", *place)
     assert drawn.stdout.startswith(questions()["market_share"].asks)
     assert not re.search(r"\d\.\d{3}", drawn.stdout), "a table is rounded to be read"

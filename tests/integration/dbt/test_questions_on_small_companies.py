@@ -104,7 +104,6 @@ def test_gains_are_against_the_period_directly_before(small: SmallCompany) -> No
     connection = small.build()
     assert ask(connection, "select firm, before_pct, now_pct, change_pp from ask.who_gains_share()"
                ) == [("A", 100, 60, -40), ("B", None, 30, None), ("C", None, 10, None)]  # fmt: skip
-    assert ask(connection, "select market_covers from ask.market_share()") == [], "nothing is ours"
     covers = connection.execute(
         "select distinct market_covers from marts.mart_market_share__market_category_period "
         "where period_start = '2022-01-01'"
@@ -161,3 +160,24 @@ def test_why_nothing_is_said_of_single_customers(small: SmallCompany) -> None:
     assert ask(connection, "select customers, largest_customer_share_pct "
                "from ask.how_dependent_are_we('de')") == [(1, 100)]  # fmt: skip
     assert ask(connection, "from ask.did_we_foresee_it()") == []
+
+
+def test_a_market_that_is_counted_in_units_only_is_told_by_units(small: SmallCompany) -> None:
+    """Of 100 cars a year 60 and then 70 are A's, the others ours."""
+    small.settings["own_firms"] = ["Us"]
+    for year, theirs in ((2022, 60), (2023, 70)):
+        small.has(
+            "market_sales", {"firm": "A", "units": theirs}, {"firm": "Us", "units": 100 - theirs},
+            period_start=f"{year}-01-01", period="year", market="DE", category="cars",
+        )  # fmt: skip
+    connection = small.build()
+    asked = "select volume_share_pct, value_share_pct from ask.market_share('DE')"
+    assert ask(connection, asked) == [(30, None)]
+    assert len(ask(connection, "from ask.share_trend('DE')")) == 2
+    assert ask(connection, "select place, firm from ask.who_leads()") == [(1, "A"), (2, "Us")]
+    assert ask(connection, "select firm, measure, change_pp from ask.who_gains_share()") == [
+        ("A", "volume", 10), ("Us", "volume", -10),
+    ]  # fmt: skip
+    assert ask(connection, "select hhi_value, hhi_volume from ask.how_concentrated()") == [
+        (None, 70**2 + 30**2)
+    ]

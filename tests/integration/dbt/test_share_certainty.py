@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ingest.home import Home
+from orchestration.questions import create
 from orchestration.replay import project_models
 from tests.integration.small import SmallCompany
 
@@ -181,3 +182,29 @@ def test_our_sales_against_a_projected_market_have_an_interval(small: SmallCompa
     share, low, high = rows[0]
     assert share == pytest.approx(10)
     assert 9 < low < 10 < high < 11
+
+
+def test_a_quarter_has_the_range_of_its_months(small: SmallCompany) -> None:
+    """Of 100 a month 10 are ours. January is published as 80 to 120, the other months plainly, so
+    the quarter is 280 to 320; of April only a range is known, which still bounds the share."""
+    small.has("products", {"product_id": "L1", "name": "Lamp", "category": "lamps"})
+    ranges = {1: (100, 80, 120), 2: (100, None, None), 3: (100, None, None), 4: (None, 50, 200)}
+    for month, (value, low, high) in ranges.items():
+        small.has("sales", {"order_id": "1", "ordered_at": f"2024-0{month}-05", "currency": "GBP",
+                  "market": "DE", "product_id": "L1", "quantity": 1, "unit_price": 10})  # fmt: skip
+        small.has("market_sales", {**SAME, "period_start": f"2024-0{month}-01", "value": value,
+                  "value_low": low, "value_high": high})  # fmt: skip
+    connection = small.build()
+    create(connection)
+    shares = connection.execute(
+        "select interval_method, value_share_pct, value_share_low_pct, value_share_high_pct "
+        f"from {SHARES} where period = 'quarter' order by period_start"
+    ).fetchall()
+    assert shares == [
+        ("published range", 10, pytest.approx(3000 / 320), pytest.approx(3000 / 280)),
+        ("published range", None, pytest.approx(1000 / 200), pytest.approx(1000 / 50)),
+    ]
+    assert connection.execute(
+        "select value_share_pct, value_share_low_pct, value_share_high_pct "
+        "from ask.market_share() where period = 'month'"
+    ).fetchall() == [(None, 5, 20)]

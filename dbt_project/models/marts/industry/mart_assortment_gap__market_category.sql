@@ -40,7 +40,7 @@ prices as (
 
     select
         fct.*,
-        coalesce(fct.gtin, fct.mpn, fct.url, fct.title, '') as article
+        coalesce(fct.gtin, fct.mpn, fct.url, fct.title, fct.product_id, '') as article
     from {{ ref('fct_competitor_prices') }} as fct
     left join own_firms
         on {{ comparable('fct.competitor') }} = own_firms.firm_key
@@ -127,6 +127,7 @@ ours as (
 
     select
         markets.market,
+        products.product_id,
         categories.category,
         coalesce(products.brand, 'own') as brand,
         cast(products.list_price as double)
@@ -147,7 +148,8 @@ ours as (
         on products.product_id = matched.product_id
         and markets.market = matched.market
     where
-        not products.is_inferred
+        -- a product that no list has is known to be one where a rival's article is matched to it
+        (not products.is_inferred or matched.product_id is not null)
         and coalesce(products.launched_on <= markets.last_seen, true)
         and coalesce(products.retired_on > markets.last_seen, true)
 
@@ -156,16 +158,19 @@ ours as (
 everything as (
 
     select
-        market,
-        category,
-        brand,
-        price_home,
-        case when not is_gone and product_id is null then 1 else 0 end as theirs_only,
+        theirs.market,
+        theirs.category,
+        theirs.brand,
+        theirs.price_home,
+        case when not theirs.is_gone and ours.product_id is null then 1 else 0 end as theirs_only,
         0 as ours_only,
         0 as both_sides,
-        case when is_new and product_id is null then 1 else 0 end as theirs_new,
-        case when is_gone then 1 else 0 end as theirs_gone
+        case when theirs.is_new and ours.product_id is null then 1 else 0 end as theirs_new,
+        case when theirs.is_gone then 1 else 0 end as theirs_gone
     from theirs
+    left join ours
+        on theirs.market = ours.market
+        and theirs.product_id = ours.product_id
 
     union all
 

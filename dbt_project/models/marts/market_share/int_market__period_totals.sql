@@ -91,13 +91,30 @@ put_together as (
             when count(delivered.market_value_home) = count(*)
                 then sum(delivered.market_value_home)
         end as market_value_home,
+        -- of a part without a range both bounds are its value
         case
-            when count(delivered.market_value_low_home) = count(*)
-                then sum(delivered.market_value_low_home)
+            when
+                count(delivered.market_value_low_home) > 0
+                and count(coalesce(
+                    delivered.market_value_low_home,
+                    case
+                        when delivered.market_value_high_home is null
+                            then delivered.market_value_home
+                    end
+                )) = count(*)
+                then sum(coalesce(delivered.market_value_low_home, delivered.market_value_home))
         end as market_value_low_home,
         case
-            when count(delivered.market_value_high_home) = count(*)
-                then sum(delivered.market_value_high_home)
+            when
+                count(delivered.market_value_high_home) > 0
+                and count(coalesce(
+                    delivered.market_value_high_home,
+                    case
+                        when delivered.market_value_low_home is null
+                            then delivered.market_value_home
+                    end
+                )) = count(*)
+                then sum(coalesce(delivered.market_value_high_home, delivered.market_value_home))
         end as market_value_high_home,
         sum(blocks.block_months) as covered_months,
         sum(case when delivered.has_firms = 1 then blocks.block_months else 0 end)
