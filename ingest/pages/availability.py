@@ -51,7 +51,7 @@ _IN = re.compile(
     r"|buy (?:it )?now|available now|in den (?:warenkorb|einkaufswagen)"
     r"|auf lager|lieferbar\b|ajouter au panier|\ben stock|disponible\b|añadir a"
     r"|agregar al carr|comprar|aggiungi al carrello|disponibile\b|disponibilità immediata|adicionar"
-    r"|in winkel(?:wagen|mand)|op voorraad|i lager|lägg i|på lager|læg i kurv|legg i|kjøp"
+    r"|in winkel(?:wagen|mand)|op voorraad|i lager|lägg i|på lager|læg i kurv|legg i|kjøp|ostoskor"
     r"|do koszyka|dostępny|skladem|do košíku|do košíka|skladom|raktáron|kosárba|în stoc"
     r"|adaugă în coș|в наличии|в корзину|купить|є в наявності|в кошик|купити|v košarico|na zalogi"
     r"|u košaricu|dostupno\b|na stanju|sepete ekle|stokta|καλάθι|διαθέσιμο|カートに入れる|在庫あり"

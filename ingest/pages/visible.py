@@ -58,6 +58,7 @@ _UNIT_TEXT = re.compile(
 _LIST_TEXT = re.compile(
     r"\b(?:was|rrp|msrp|list(?: price)?|uvp|statt|instead of|reg\.?|regular(?: price)?|original"
     r"|before|prix conseillé|au lieu de|prezzo consigliato|listino|pvp|antes|ord\.|tidigare"
+    r"|før(?:pris)?|tidligere|vejl(?:edende)?|veil(?:edende)?|adviesprijs|ovh"
     r"|běžná cena|bežná cena|pôvodná|původní|reference price|old price|retail|compare at"
     r"|unverb|prix de vente conseill|precio recomendado|starting)\b"
     r"|старая цена|建議售價|原價|定價|市價|市场价|原价|参考価格|定価|정가",
@@ -209,7 +210,8 @@ def _candidate(walk: Walk, number: int, chunk: Chunk, reading: _Reading) -> Cand
         labels = [_RANGE_LABEL]
     label = next((t for t in reversed(labels) if _is_label(t)), "")
     following = walk.chunks[number + 1 : number + 2]
-    after = "" if _TAX_TEXT.search(label) else _after(reading.element, following)
+    is_told = _TAX_TEXT.search(f"{label} {reading.text}")
+    after = "" if is_told else _after(reading.element, following)
     # the text may stand deeper than the widest element that holds nothing else
     flags = walk.flags.get(reading.element, 0) | chunk.flags
     near = flags
@@ -232,7 +234,8 @@ def _after(element: Any, following: list[Chunk]) -> str:
     parent = element.getparent()
     for chunk in following:
         is_beside = chunk.element is parent or chunk.element.getparent() is parent
-        if is_beside and len(chunk.text) <= 25 and not chunk.text.endswith(":"):
+        is_note = len(chunk.text) <= 25 and not chunk.text.endswith(":")
+        if is_beside and is_note and not _HAS_DIGIT.search(chunk.text):
             return chunk.text
     return ""
 
