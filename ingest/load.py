@@ -95,6 +95,19 @@ class LoadResult:
     refused: list[RefusedDelivery] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
+    def followed_by(self, later: "LoadResult") -> "LoadResult":
+        """What both loads of one source did, one after the other."""
+        return LoadResult(
+            self.source,
+            [*self.deliveries, *later.deliveries],
+            self.rows_delivered + later.rows_delivered,
+            self.rows_loaded + later.rows_loaded,
+            self.rows_quarantined + later.rows_quarantined,
+            self.rows_dropped + later.rows_dropped,
+            [*self.refused, *(each for each in later.refused if each not in self.refused)],
+            list(dict.fromkeys([*self.warnings, *later.warnings])),
+        )
+
 
 def prepare(connection: duckdb.DuckDBPyConnection, company: Company) -> None:
     """Create what is missing of the raw layer, write the company's settings, and drop the rows of

@@ -7,7 +7,7 @@ import gc
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ from orchestration.progress import counter
 from orchestration.versions import current_version, repair
 
 if TYPE_CHECKING:
+    from orchestration.early_loading import EarlyLoading
     from orchestration.gates.results import CheckResult
     from orchestration.workspace import Workspace
 
@@ -212,27 +213,58 @@ def _execute(
 ) -> RunResult:
     if progress is not None:
         progress("Starting Dagster and dbt")
-    from orchestration.build import build_defs
-    from orchestration.instance import open_instance
-
+    run_id = str(uuid.uuid4())
+    early = _early_loading(company, home, run_id, options, progress)
     seen: list[Workspace] = []
 
     def watch(workspace: "Workspace") -> None:
         workspace.progress = progress
+        workspace.notes["early_loading"] = early
         seen.append(workspace)
+
+    with early or nullcontext():
+        outcome = _job_run(company, home, run_id, options, watch)
+    if outcome.success:
+        return _published(seen[0])
+    raise _failed(company, seen[0] if seen else None, outcome)
+
+
+def _early_loading(
+    company: Company,
+    home: Home,
+    run_id: str,
+    options: dict[str, Any],
+    progress: Progress | None,
+) -> "EarlyLoading | None":
+    """Begin to load what has landed; not where it has to be made ready first."""
+    if options["replay"]:
+        return None
+    from orchestration.early_loading import EarlyLoading
+    from orchestration.workspace import Workspace
+
+    return EarlyLoading(Workspace(company, home, run_id, progress=progress, **options))
+
+
+def _job_run(
+    company: Company,
+    home: Home,
+    run_id: str,
+    options: dict[str, Any],
+    watch: "Callable[[Workspace], None]",
+) -> Any:
+    """Dagster's job, in this process, to its end."""
+    from orchestration.build import build_defs
+    from orchestration.instance import open_instance
 
     job = build_defs(company, home, watch=watch).resolve_job_def(JOB)
     with open_instance(home) as instance:
-        outcome = job.execute_in_process(
+        return job.execute_in_process(
             instance=instance,
-            run_id=str(uuid.uuid4()),
+            run_id=run_id,
             run_config={"resources": {"workspace": {"config": options}}, "loggers": _QUIET},
             raise_on_error=False,
             tags={TOLD: "by the command line"},
         )
-    if outcome.success:
-        return _published(seen[0])
-    raise _failed(company, seen[0] if seen else None, outcome)
 
 
 def _published(workspace: "Workspace") -> RunResult:

@@ -62,10 +62,13 @@ def load(workspace: Workspace, entities: Iterable[str]) -> Iterator[LoadResult]:
     wanted = set(entities)
     require_deliveries(workspace)
     early_imports.start()
+    early = workspace.notes.pop("early_loading", None)
+    loaded: dict[str, LoadResult] = early.wait() if early is not None else {}
     for source in workspace.company.sources:
         if source.entity not in wanted or workspace.only not in (None, source.name):
             continue
-        workspace.say(f"Loading {source.name}")
+        if source.name not in loaded:
+            workspace.say(f"Loading {source.name}")
         with workspace.connect() as connection:
             if source.name == PROPOSALS:
                 _propose(workspace, connection, source)
@@ -74,6 +77,8 @@ def load(workspace: Workspace, entities: Iterable[str]) -> Iterator[LoadResult]:
             result = load_source(
                 connection, source, workspace.company, workspace.home, workspace.run_id
             )
+        if source.name in loaded:
+            result = loaded[source.name].followed_by(result)
         workspace.notes.setdefault("loaded", []).append(result)
         yield result
 

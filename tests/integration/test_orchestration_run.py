@@ -1,6 +1,8 @@
 """The daily job in process: it publishes, finds nothing new, and refuses what fails a check."""
 
+import time
 from decimal import Decimal
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -59,6 +61,28 @@ def test_a_run_publishes_and_the_next_finds_nothing_new(tiny: Tiny) -> None:
     assert any("row_rule" in warning for warning in third.warnings)
     runs = tiny.rows("select rows_loaded, is_full_refresh from audit.runs order by started_at")
     assert runs == [(6 + 2 + 2 + 2, True), (2, False)]
+
+
+def test_what_comes_while_dagster_starts_is_loaded_too(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    real = pipeline._job_run
+
+    def job_run(*arguments: Any) -> Any:
+        deadline = time.monotonic() + 60
+        while "Loading catalogue" not in said and time.monotonic() < deadline:
+            time.sleep(0.01)
+        tiny.orders("2024-02", "B1,2024-02-01 10:00:00,GB,C1,P1,1,7.00,GBP")
+        return real(*arguments)
+
+    monkeypatch.setattr(pipeline, "_job_run", job_run)
+    done = _run(tiny, progress=said.append)
+    assert said.index("Loading orders") < said.index("Landing orders")
+    [orders] = [source for source in done.sources if source.source == "orders"]
+    assert (orders.deliveries, orders.rows_loaded) == (2, len(ORDERS) + 1)
+    assert tiny.rows("select count(*) from core.fct_sales") == [(len(ORDERS) + 1,)]
+    assert tiny.rows("select count(distinct run_id) from audit.deliveries") == [(1,)]
 
 
 def test_a_share_over_a_hundred_publishes_nothing(tiny: Tiny) -> None:

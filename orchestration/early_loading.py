@@ -1,0 +1,53 @@
+"""Loads what has landed beside the imports of Dagster: DuckDB's threads leave Python's idle.
+
+The step that loads waits for it, and loads what is left: what came meanwhile, or could not be
+loaded here and is told there.
+"""
+
+import threading
+from contextlib import suppress
+
+from ingest.load import LoadResult, load_source
+from ingest.matches import PROPOSALS
+from orchestration.workspace import Workspace
+
+
+class EarlyLoading:
+    """The opening of a run's candidate and the loading of its sources, in the background.
+
+    Args:
+        workspace: The run's. Who makes this holds the writers' lock until `wait` has ended, and
+            opens the candidate no sooner.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._results: dict[str, LoadResult] = {}
+        self._thread = threading.Thread(target=self._load_all, name="early-loading", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> "EarlyLoading":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # who interrupts a run does not wait for it, and the process takes the thread along
+        if kind is None or issubclass(kind, Exception):
+            self.wait()
+
+    def wait(self) -> dict[str, LoadResult]:
+        """What was loaded, by the source's name, once nothing is being loaded any more."""
+        self._thread.join()
+        return self._results
+
+    def _load_all(self) -> None:
+        run = self._workspace
+        # whatever goes wrong here goes wrong in the step as well, where it is told
+        with suppress(Exception):
+            for source in run.company.sources:
+                # proposals are made of what all others brought
+                if run.only in (None, source.name) and source.name != PROPOSALS:
+                    run.say(f"Loading {source.name}")
+                    with run.connect() as connection:
+                        self._results[source.name] = load_source(
+                            connection, source, run.company, run.home, run.run_id
+                        )
