@@ -350,10 +350,11 @@ class _Reading:
     def _with_their_groups(self, file: Path) -> Path:
         """The new rows with all rows of the same keys, where a key names more than one row.
 
-        A delivery that replaces an order has to hold all its lines, changed or not.
+        A delivery that replaces an order has to hold all its lines, changed or not; one that
+        replaces nothing would double them.
         """
         key = self.reader.settings.key
-        if not key or not self._names_groups():
+        if not key or not self.reader.source.replaces or not self._names_groups():
             return file
         listed = ", ".join(quoted(name) for name in key)
         keys = f"select distinct {listed} from {_files([file])}"

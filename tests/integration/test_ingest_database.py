@@ -437,6 +437,16 @@ def test_orders_are_found_by_whatever_key_a_query_makes(
     assert [row[1] for row in shop.run()] == ["a", "b", "c"]
 
 
+def test_lines_are_delivered_once_where_nothing_is_replaced(
+    shop: Shop, lite: Callable[[str], Any]
+) -> None:
+    shop.describe(SQLITE.replace("key: id", "key: o").replace("changed", "id"))
+    add(lite, "1", "a", 1, "x")
+    shop.run()
+    add(lite, "1", "b", 2, "x")
+    assert [row[1] for row in shop.run()] == ["a", "b"]
+
+
 def test_an_empty_table_may_be_looked_back_on(shop: Shop, lite: Callable[[str], Any]) -> None:
     shop.describe(SQLITE + "    look_back: 1 hour\n")
     assert shop.run() == []
