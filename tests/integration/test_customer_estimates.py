@@ -213,6 +213,9 @@ def test_without_a_fit_the_mart_says_why_and_falls_back_to_the_mean(small: Small
         ("B", 0, 0, 10, None, None, "revenue", "one-time buyer", None, "customers of GB"),
         ("D", *nothing, "prospect", None, None), ("E", *nothing, "prospect", None, None),
     ]  # fmt: skip
+    assert connection.execute(
+        "select distinct calibration_end::varchar from marts.mart_customer_value__customer"
+    ).fetchall() == [("2024-01-31",)]
     means = connection.execute(
         "select distinct cohort_mean_occasions, cohort_mean_margin_home, value_reason "
         "from marts.mart_customer_value__customer where x is not null"

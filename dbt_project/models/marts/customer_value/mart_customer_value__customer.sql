@@ -101,7 +101,8 @@ settings as (
         customer_horizon_weeks * 7.0 / customer_time_unit_days as horizon,
         real_customer_alive_probability,
         real_customer_purchases,
-        real_customer_cycle_percentile
+        real_customer_cycle_percentile,
+        customer_calibration_end
     from {{ source('raw', 'company') }}
 
 ),
@@ -314,7 +315,7 @@ final as (
         end as rfm_segment,
 
         ---------- history, as the models of buying see it
-        valued.until_date as calibration_end,
+        least(settings.customer_calibration_end, as_of.as_of_date) as calibration_end,
         case when settings.unit_days = 7 then 'week' else 'day' end as time_unit,
         valued.x,
         valued.t_x,
