@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.special import ndtri
@@ -39,11 +40,27 @@ class Score:
 
 @dataclass(frozen=True)
 class Choice:
-    """The model to use, None where no fit is identified; why; and a score a fit."""
+    """Which of some fits to use.
+
+    Attributes:
+        chosen: The model to use, None where no fit is identified.
+        why: The reason.
+        fits, held_out: What was compared, on what.
+    """
 
     chosen: str | None
     why: str
-    table: tuple[Score, ...]
+    fits: tuple[Fit, ...]
+    held_out: HeldOut | None
+
+    @cached_property
+    def table(self) -> tuple[Score, ...]:
+        """A score a fit; worked out when it is first asked for, as nothing is decided by it."""
+        tried = [
+            replace(fit, is_identified=not math.isnan(fit.log_likelihood)) for fit in self.fits
+        ]
+        pairs = zip(self.fits, tried, strict=True)
+        return tuple(_score(fit, as_tried, self.held_out) for fit, as_tried in pairs)
 
 
 def compare(fits: Sequence[Fit], held_out: HeldOut | None = None) -> Choice:
@@ -53,27 +70,29 @@ def compare(fits: Sequence[Fit], held_out: HeldOut | None = None) -> Choice:
     be likely, and it judges the whole distribution, not the mean alone. Without a held-out period
     the log-likelihood in the sample decides; the models have as many parameters each.
     """
-    tried = [replace(fit, is_identified=not math.isnan(fit.log_likelihood)) for fit in fits]
-    logs = [_log_chances(fit, held_out) for fit in tried]
-    scores = zip(fits, tried, logs, strict=True)
-    table = tuple(_score(fit, as_tried, log, held_out) for fit, as_tried, log in scores)
-    those = [n for n, fit in enumerate(fits) if fit.is_identified]
-    if not those:
-        return Choice(None, "no model is identified", table)
 
-    def score(n: int) -> float:
-        return table[n].held_out_log_likelihood if held_out else table[n].log_likelihood
+    def chosen(model: str | None, why: str) -> Choice:
+        return Choice(model, why, tuple(fits), held_out)
+
+    those = [fit for fit in fits if fit.is_identified]
+    if not those:
+        return chosen(None, "no model is identified")
+    logs = {fit.model: _log_chances(fit, held_out) for fit in those} if held_out else {}
+
+    def score(fit: Fit) -> float:
+        return float(held_out.cells.count @ logs[fit.model]) if held_out else fit.log_likelihood
 
     those.sort(key=score, reverse=True)
     what = "of the held-out period" if held_out else "in the sample, no period being held out"
     why = f"highest log-likelihood {what} ({score(those[0]):.1f})"
     if len(those) == 1:
-        return Choice(fits[those[0]].model, "the only identified model", table)
+        return chosen(those[0].model, "the only identified model")
     lead = score(those[0]) - score(those[1])
-    why += f", {lead:.1f} above {fits[those[1]].model}"
+    why += f", {lead:.1f} above {those[1].model}"
     if held_out:
-        why += _certainty(logs[those[0]] - logs[those[1]], held_out.cells.count)
-    return Choice(fits[those[0]].model, why, table)
+        ahead_by = logs[those[0].model] - logs[those[1].model]
+        why += _certainty(ahead_by, held_out.cells.count)
+    return chosen(those[0].model, why)
 
 
 def chances(fit: Fit, held_out: HeldOut) -> Floats:
@@ -91,13 +110,11 @@ def chances(fit: Fit, held_out: HeldOut) -> Floats:
     return there * found + np.where(n == 0, 1 - there, 0.0)
 
 
-def _log_chances(fit: Fit, held_out: HeldOut | None) -> Floats:
-    if held_out is None or not fit.is_identified:
-        return np.array([math.nan])
+def _log_chances(fit: Fit, held_out: HeldOut) -> Floats:
     return np.log(np.maximum(chances(fit, held_out), 1e-300))
 
 
-def _score(fit: Fit, tried: Fit, log: Floats, held_out: HeldOut | None) -> Score:
+def _score(fit: Fit, tried: Fit, held_out: HeldOut | None) -> Score:
     known = fit.model, fit.is_identified, fit.reason, fit.log_likelihood
     if held_out is None or not tried.is_identified:
         return Score(*known, *[math.nan] * 5)
@@ -107,7 +124,7 @@ def _score(fit: Fit, tried: Fit, log: Floats, held_out: HeldOut | None) -> Score
     error = expected - held_out.occasions
     return Score(
         *known,
-        held_out_log_likelihood=float(cells.count @ log),
+        held_out_log_likelihood=float(cells.count @ _log_chances(tried, held_out)),
         expected=float(cells.count @ expected),
         actual=float(cells.count @ held_out.occasions),
         mean_absolute_error=float(cells.count @ np.abs(error)) / cells.customers,
