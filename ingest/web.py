@@ -32,6 +32,8 @@ _NOTHING_FOLLOWS = 0.0
 _FAILURES = (HTTPError, http.client.HTTPException, OSError, ValueError)
 # addresses inside which another one travels: what is checked is the one that is reached
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# what some Pythons take for public: old site-local addresses, protocol assignments, documentation
+_SET_ASIDE = tuple(map(ipaddress.ip_network, ("fec0::/10", "192.0.0.0/24", "3fff::/20")))
 
 
 class WebError(Exception):
@@ -406,7 +408,8 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(str(inner))
-    return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified)
+    is_special = ip.is_multicast or ip.is_reserved or ip.is_unspecified
+    return ip.is_global and not is_special and not any(ip in each for each in _SET_ASIDE)
 
 
 def _answer(response: BaseHTTPResponse, url: str, max_bytes: int) -> Answer:

@@ -474,7 +474,8 @@ def test_a_name_is_judged_by_where_it_leads(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     "address",
     ["10.1.2.3", "169.254.169.254", "0.0.0.0", "100.64.0.1", "224.0.0.1", "fe80::1%eth0", "fc00::1",
-     "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::1", "255.255.255.255"],
+     "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::1", "255.255.255.255", "fec0::1",
+     "192.0.0.8"],
 )  # fmt: skip
 def test_addresses_that_are_not_public(address: str) -> None:
     assert not web.is_public(address)
