@@ -63,6 +63,7 @@ _KEYS = frozenset(
     | {"review_month", "theme", "month_start", "brand", "price_tier", "launch_week"}
 )
 _LARGEST_TOTAL = 1e15
+_FIRMS_AT_MOST = 101
 _SHARE_OF = {
     "value_share_pct": ("own_value_home", "value_home", "market_value_home"),
     "volume_share_pct": ("own_units", "units", "market_units"),
@@ -234,6 +235,21 @@ def _of_column(name: str, rows: str, keys: str) -> dict[str, tuple[str, Range]]:
                 f"{name} at least 0",
                 "warn",
                 failing=f"{rows} where {name} < 0 order by {name}, {keys}",
+            ),
+        )
+    # publishers round: a little more than the whole is none
+    if name == "named_firms_pct":
+        most = f"highest_{name}"
+        found[most] = (
+            f"max({name})",
+            Range(
+                most,
+                None,
+                _FIRMS_AT_MOST,
+                "named firms that add up to the whole market at most; where they are more, "
+                "concentration and firms' shares rest on figures that do not belong together",
+                "warn",
+                failing=f"{rows} where {name} > {_FIRMS_AT_MOST} order by {name} desc, {keys}",
             ),
         )
     # what prices did to revenue is no price, and may well be negative

@@ -270,6 +270,20 @@ def test_a_negative_share_warns(warehouse: duckdb.DuckDBPyConnection) -> None:
     assert not any(result.blocks for result in results)
 
 
+def test_firms_that_are_more_than_their_market_are_a_warning(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    warehouse.execute(f"alter table {SHARE} add column named_firms_pct double")
+    warehouse.execute(f"insert into {SHARE} values (today(), 'month', 'GB', 'tools', 5, 1, 100.4)")
+    assert _failed(Session().judge(marts.frames(warehouse))) == set()
+    warehouse.execute(f"insert into {SHARE} values (today(), 'month', 'DE', 'tools', 5, 1, 120)")
+    frames = marts.frames(warehouse)
+    judged = marts.with_failing_rows(warehouse, frames, Session().judge(frames))
+    [failed] = [result for result in judged if not result.is_passed]
+    assert failed.name.endswith("highest_named_firms_pct") and not failed.blocks
+    assert [(row["market"], row["named_firms_pct"]) for row in failed.sample] == [("DE", 120)]
+
+
 def test_a_refused_mart_shows_the_rows_that_are_wrong(
     warehouse: duckdb.DuckDBPyConnection,
 ) -> None:
