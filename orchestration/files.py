@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,6 +24,9 @@ _DISK_FULL = ("No space left on device", "Disk quota exceeded", "database or dis
 _DISK_ERROR = "disk I/O error"
 # what was written is taken back before anyone looks how much is free
 _ROOM = 1 << 26
+# no file system that a warehouse lies on tells times more coarsely
+_TICK_S = 0.02
+_hashed: dict[tuple[int, ...], str] = {}
 _CANNOT_CLONE = {errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS}
 
 
@@ -128,6 +132,24 @@ def sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_once(path: Path) -> str:
+    """The same, without reading a file again that this process has read and nobody touched since.
+
+    Every write moves a file's time of change, which no program can set. What was written in the
+    tick of the clock in which the reading begins would be missed, so that this is waited for.
+    """
+    state = _state(path)
+    if state not in _hashed:
+        time.sleep(max(0.0, _TICK_S - max(0.0, time.time() - state[-1] / 1e9)))
+        _hashed[state] = sha256(path)
+    return _hashed[state]
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    found = path.stat()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:

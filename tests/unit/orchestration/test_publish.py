@@ -1,5 +1,6 @@
 """Only what was judged is published, in one step, and the way back is a link."""
 
+import os
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ import pytest
 
 from ingest.errors import GateRefused
 from ingest.home import Home
-from orchestration import candidate, publish, verdict, versions
+from orchestration import candidate, files, publish, verdict, versions
 from tests.unit.orchestration.conftest import Publish, build
 
 KILLED = """
@@ -130,6 +131,40 @@ def test_a_candidate_changed_after_it_was_judged_is_refused(home: Home) -> None:
     connection.close()
     with pytest.raises(GateRefused, match="changed after it was judged"):
         publish.publish_latest(home)
+
+
+def test_a_byte_changed_at_once_is_noticed_though_size_and_times_are_as_before(home: Home) -> None:
+    made = build(home, "run", 5)
+    verdict.write(made, "run", True, 3)
+    before = made.database.stat()
+    with made.database.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        last = file.read(1)
+        file.seek(-1, os.SEEK_END)
+        file.write(bytes([last[0] ^ 1]))
+    os.utime(made.database, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(GateRefused, match="changed after it was judged"):
+        publish.publish_latest(home)
+
+
+def test_what_was_judged_in_the_same_process_is_read_once(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = build(home, "run", 5)
+    read: list[Path] = []
+    real = files.sha256
+
+    def sha256(path: Path) -> str:
+        read.append(path)
+        return real(path)
+
+    monkeypatch.setattr(files, "sha256", sha256)
+    verdict.write(made, "run", True, 3)
+    published = publish.publish_latest(home)
+    assert read == [made.database]
+    assert versions.read_record(home, published.version)["verdict"]["sha256"] == real(
+        published.database
+    )
 
 
 def test_a_candidate_that_is_still_open_is_refused(home: Home) -> None:
