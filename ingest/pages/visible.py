@@ -76,6 +76,7 @@ _NOW_TEXT = re.compile(
     r"|价格|促销价|価格|税込|가격",
     re.IGNORECASE,
 )
+_OR = re.compile(r"\s(?:or|oder|ou|oppure|nebo|alebo|lub|eller)\s", re.IGNORECASE)
 # the upper end of a range of prices
 _RANGE = frozenset({"-", "\u2013", "\u2014", "to", "bis", "à", "a", "do", "до"})
 _RANGE_LABEL = "up to"
@@ -412,6 +413,7 @@ def _score_of_place(candidate: Candidate, walk: Walk) -> float:
 
 def _score_of_text(candidate: Candidate) -> float:
     text, label, sign = candidate.text, candidate.label, candidate.price.currency or ""
+    own = _before_or(candidate)
     is_signed = candidate.price.is_tagged and (
         len(sign) > 1 or not sign.isalpha() or sign > "\u2000"
     )
@@ -422,7 +424,7 @@ def _score_of_text(candidate: Candidate) -> float:
     score += 0.5 if re.search(r"\d[.,]\d\d(?!\d)", text) else 0
     score += 0.4 if candidate.element.tag in ("h1", "h2", "h3", "strong", "b", "ins") else 0
     for words, weight in _TEXT_WEIGHTS:
-        score += weight if words.search(text) or words.search(label) else 0
+        score += weight if words.search(own) or words.search(label) else 0
     score += _SCORE_OF_NET if _NET_TEXT.search(candidate.after) else 0
     score -= 1.5 if label == _RANGE_LABEL else 0
     score -= 5.0 if _UNIT_TEXT.search(text) else 0
@@ -430,6 +432,12 @@ def _score_of_text(candidate: Candidate) -> float:
     score += 0.7 if _NOW_TEXT.search(text) or _NOW_TEXT.search(label) else 0
     size = re.search(r"font-size:\s*(\d+)", candidate.element.get("style") or "")
     return score + (0.5 if size and int(size[1]) >= 18 else 0)
+
+
+def _before_or(candidate: Candidate) -> str:
+    """The part of a text that tells the price: `$699` of `$699 or $29.12 per month`."""
+    first = _OR.split(candidate.text, maxsplit=1)[0]
+    return first if read_price(first).amount == candidate.amount else candidate.text
 
 
 _AMOUNT_ATTRIBUTES = ("content", "data-price", "data-product-price", "data-value", "data-amount",
