@@ -279,9 +279,13 @@ def _invoke(
     (home.dbt / "logs").mkdir(parents=True, exist_ok=True)
     with (home.dbt / "logs" / "dbt.log").open("a", encoding="utf-8") as log:
         try:
-            return runner.invoke([*silent, *arguments, *placed])
+            outcome = runner.invoke([*silent, *arguments, *placed])
         finally:
             close()
+    if isinstance(outcome.exception, KeyboardInterrupt):
+        # dbt keeps it to itself, as if something were wrong with the project
+        raise KeyboardInterrupt
+    return outcome
 
 
 def _unpack(prepared: Prepared | None) -> Any:

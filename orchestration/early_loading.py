@@ -7,9 +7,13 @@ loaded here and is told there.
 import threading
 from contextlib import suppress
 
+import duckdb
+
 from ingest.load import LoadResult, load_source
 from ingest.matches import PROPOSALS
 from orchestration.workspace import Workspace
+
+_BETWEEN_INTERRUPTS_S = 0.05
 
 
 class EarlyLoading:
@@ -23,6 +27,8 @@ class EarlyLoading:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._results: dict[str, LoadResult] = {}
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._is_interrupted = False
         self._thread = threading.Thread(target=self._load_all, name="early-loading", daemon=True)
         self._thread.start()
 
@@ -30,9 +36,19 @@ class EarlyLoading:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        # who interrupts a run does not wait for it, and the process takes the thread along
-        if kind is None or issubclass(kind, Exception):
-            self.wait()
+        if kind is not None:
+            self._interrupt()
+        self.wait()
+
+    def _interrupt(self) -> None:
+        """End what is being loaded; nothing of it is kept."""
+        self._is_interrupted = True
+        while self._thread.is_alive():
+            # an interrupt ends one query, and another may follow
+            with suppress(duckdb.Error):
+                if self._connection is not None:
+                    self._connection.interrupt()
+            self._thread.join(_BETWEEN_INTERRUPTS_S)
 
     def wait(self) -> dict[str, LoadResult]:
         """What was loaded, by the source's name, once nothing is being loaded any more."""
@@ -45,9 +61,11 @@ class EarlyLoading:
         with suppress(Exception):
             for source in run.company.sources:
                 # proposals are made of what all others brought
-                if run.only in (None, source.name) and source.name != PROPOSALS:
+                is_wanted = run.only in (None, source.name) and source.name != PROPOSALS
+                if is_wanted and not self._is_interrupted:
                     run.say(f"Loading {source.name}")
                     with run.connect() as connection:
+                        self._connection = connection
                         self._results[source.name] = load_source(
                             connection, source, run.company, run.home, run.run_id
                         )

@@ -8,11 +8,12 @@ import dagster as dg
 import pytest
 
 from ingest.errors import DeliveryRefused
-from orchestration import pipeline
+from orchestration import dbt_runner, early_loading, pipeline
 from orchestration.build import build_defs
 from orchestration.candidate import candidates
 from orchestration.changes import unpublished
 from orchestration.versions import current_version
+from orchestration.workspace import Workspace
 from tests.integration.conftest import ORDERS, Tiny
 
 pytestmark = pytest.mark.xdist_group("orchestration")
@@ -83,6 +84,37 @@ def test_what_comes_while_dagster_starts_is_loaded_too(
     assert (orders.deliveries, orders.rows_loaded) == (2, len(ORDERS) + 1)
     assert tiny.rows("select count(*) from core.fct_sales") == [(len(ORDERS) + 1,)]
     assert tiny.rows("select count(distinct run_id) from audit.deliveries") == [(1,)]
+
+
+def test_who_interrupts_a_run_does_not_wait_for_what_is_being_loaded(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def load_for_hours(connection: Any, source: Any, *_: Any) -> None:
+        asked.append(source.name)
+        connection.execute("select count(*) from range(1000000) as a, range(1000000) as b")
+
+    monkeypatch.setattr(early_loading, "load_source", load_for_hours)
+    run = early_loading.EarlyLoading(Workspace(tiny.company, tiny.home, "interrupted"))
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), run:
+        while not asked:
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+    assert run.wait() == {} and asked == ["orders"]
+    assert time.monotonic() - began < 30
+
+
+def test_an_interrupt_that_reaches_dbt_is_no_fault_of_the_project(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dbt.cli.main import dbtRunner, dbtRunnerResult
+
+    interrupted = dbtRunnerResult(success=False, exception=KeyboardInterrupt())
+    monkeypatch.setattr(dbtRunner, "invoke", lambda *_, **__: interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        dbt_runner.compile_models(tiny.home)
 
 
 def test_a_share_over_a_hundred_publishes_nothing(tiny: Tiny) -> None:
