@@ -23,6 +23,25 @@ delivered as (
 
 ),
 
+-- without a range both bounds are the value; with half of one the other bound is not known
+bounded as (
+
+    select
+        *,
+        case
+            when market_value_low_home is null and market_value_high_home is null
+                then market_value_home
+            else market_value_low_home
+        end as lower_bound_home,
+        case
+            when market_value_low_home is null and market_value_high_home is null
+                then market_value_home
+            else market_value_high_home
+        end as upper_bound_home
+    from delivered
+
+),
+
 -- who published the figure that counts as the market
 sources as (
 
@@ -66,7 +85,7 @@ put_together as (
         blocks.category_key,
 
         ---------- text
-        min(delivered.category) as category,
+        min(bounded.category) as category,
         case
             when min(sources.publisher) = max(sources.publisher) then max(sources.publisher)
             when max(sources.publisher) is not null then 'several'
@@ -76,48 +95,35 @@ put_together as (
             when max(sources.edition) is not null then 'several'
         end as edition,
         case
-            when min(delivered.has_total) = 1 then 'whole market'
-            when max(delivered.has_total) = 1 then 'mixed'
-            when min(delivered.has_firms) = 1 then 'sum of named firms'
+            when min(bounded.has_total) = 1 then 'whole market'
+            when max(bounded.has_total) = 1 then 'mixed'
+            when min(bounded.has_firms) = 1 then 'sum of named firms'
             else 'sum of brands and products'
         end as market_basis,
 
         ---------- measures
         -- a measure that one block lacks would be summed over fewer months than ours is
         case
-            when count(delivered.market_units) = count(*) then sum(delivered.market_units)
+            when count(bounded.market_units) = count(*) then sum(bounded.market_units)
         end as market_units,
         case
-            when count(delivered.market_value_home) = count(*)
-                then sum(delivered.market_value_home)
+            when count(bounded.market_value_home) = count(*)
+                then sum(bounded.market_value_home)
         end as market_value_home,
-        -- of a part without a range both bounds are its value
         case
             when
-                count(delivered.market_value_low_home) > 0
-                and count(coalesce(
-                    delivered.market_value_low_home,
-                    case
-                        when delivered.market_value_high_home is null
-                            then delivered.market_value_home
-                    end
-                )) = count(*)
-                then sum(coalesce(delivered.market_value_low_home, delivered.market_value_home))
+                count(bounded.market_value_low_home) > 0
+                and count(bounded.lower_bound_home) = count(*)
+                then sum(bounded.lower_bound_home)
         end as market_value_low_home,
         case
             when
-                count(delivered.market_value_high_home) > 0
-                and count(coalesce(
-                    delivered.market_value_high_home,
-                    case
-                        when delivered.market_value_low_home is null
-                            then delivered.market_value_home
-                    end
-                )) = count(*)
-                then sum(coalesce(delivered.market_value_high_home, delivered.market_value_home))
+                count(bounded.market_value_high_home) > 0
+                and count(bounded.upper_bound_home) = count(*)
+                then sum(bounded.upper_bound_home)
         end as market_value_high_home,
         sum(blocks.block_months) as covered_months,
-        sum(case when delivered.has_firms = 1 then blocks.block_months else 0 end)
+        sum(case when bounded.has_firms = 1 then blocks.block_months else 0 end)
             as months_with_firms,
         max(blocks.period_months) as period_months,
 
@@ -133,11 +139,11 @@ put_together as (
         max(case when blocks.block_period <> blocks.period then 1 else 0 end) = 1 as is_rolled_up,
         max(sources.published_on) as published_on
     from blocks
-    inner join delivered
-        on blocks.block_period = delivered.period
-        and blocks.block_start = delivered.period_start
-        and blocks.market = delivered.market
-        and blocks.category_key = delivered.category_key
+    inner join bounded
+        on blocks.block_period = bounded.period
+        and blocks.block_start = bounded.period_start
+        and blocks.market = bounded.market
+        and blocks.category_key = bounded.category_key
     inner join sources
         on blocks.block_period = sources.period
         and blocks.block_start = sources.period_start
