@@ -9,3 +9,13 @@
                 )
             )
 {%- endmacro %}
+
+
+{# What tells an article of a rival's from its others; where it has no name of its own, the product
+   of ours that it is matched to. #}
+{% macro rivals_article(prices) -%}
+    coalesce(
+            {{ prices }}.gtin, {{ prices }}.mpn, {{ prices }}.url, {{ prices }}.title,
+            {{ prices }}.product_id, ''
+        )
+{%- endmacro %}

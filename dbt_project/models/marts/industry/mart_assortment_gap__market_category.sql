@@ -40,7 +40,7 @@ prices as (
 
     select
         fct.*,
-        coalesce(fct.gtin, fct.mpn, fct.url, fct.title, fct.product_id, '') as article
+        {{ rivals_article('fct') }} as article
     from {{ ref('fct_competitor_prices') }} as fct
     left join own_firms
         on {{ comparable('fct.competitor') }} = own_firms.firm_key

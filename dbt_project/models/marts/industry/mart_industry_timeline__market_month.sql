@@ -35,7 +35,7 @@ prices as (
     select
         fct.market,
         fct.competitor,
-        coalesce(fct.gtin, fct.mpn, fct.url, fct.title, fct.product_id, '') as article,
+        {{ rivals_article('fct') }} as article,
         fct.observed_date
     from {{ ref('fct_competitor_prices') }} as fct
     left join own_firms
