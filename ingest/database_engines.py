@@ -141,15 +141,9 @@ class Reader:
 
     def _postgres_columns(self, found: Sequence[tuple[str, str]]) -> list[Column]:
         """A numeric without a scale would come as a double: it comes as text instead."""
-        listed = ", ".join(
-            f"cast(pg_typeof(tradewind_rows.{self.named(name)}) as text) as c{number}"
-            for number, (name, _) in enumerate(found)
-        )
-        types = self.rows(
-            f"select {listed} from (select 1) as one left join {self.relation} on false"
-        )
+        types = self._told_of(found, "cast(pg_typeof({}) as text)")
         columns = []
-        for (name, kind), own in zip(found, types[0], strict=True):
+        for (name, kind), own in zip(found, types, strict=True):
             asked = self.named(name)
             if own in ("numeric", "numeric[]") and kind.startswith("DOUBLE"):
                 kind = kind.replace("DOUBLE", "VARCHAR")
@@ -160,13 +154,7 @@ class Reader:
 
     def _mysql_columns(self, found: Sequence[tuple[str, str]]) -> list[Column]:
         """Texts of a binary collation would come as bytes, long decimals as doubles."""
-        listed = ", ".join(
-            f"charset(tradewind_rows.{self.named(name)}) as c{number}"
-            for number, (name, _) in enumerate(found)
-        )
-        charsets = self.rows(
-            f"select {listed} from (select 1 as one) as one left join {self.relation} on false"
-        )[0]
+        charsets = self._told_of(found, "charset({})")
         decimals = self._mysql_decimals()
         columns = []
         for (name, kind), charset in zip(found, charsets, strict=True):
@@ -177,6 +165,16 @@ class Reader:
                 kind, asked = "VARCHAR", f"cast({asked} as char) as {asked}"
             columns.append(Column(name, kind, asked, quoted(name)))
         return columns
+
+    def _told_of(self, found: Sequence[tuple[str, str]], expression: str) -> tuple[Any, ...]:
+        """What an expression of the source says of each column, also where there is no row."""
+        listed = ", ".join(
+            f"{expression.format('tradewind_rows.' + self.named(name))} as c{number}"
+            for number, (name, _) in enumerate(found)
+        )
+        return self.rows(
+            f"select {listed} from (select 1 as one) as one left join {self.relation} on false"
+        )[0]
 
     def _mysql_decimals(self) -> set[str]:
         """Columns of a table that are decimals. What a query makes of them does not tell."""
