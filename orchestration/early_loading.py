@@ -61,7 +61,7 @@ class EarlyLoading:
         with suppress(Exception):
             for source in run.company.sources:
                 # proposals are made of what all others brought
-                is_wanted = run.only in (None, source.name) and source.name != PROPOSALS
+                is_wanted = run.reads(source) and source.name != PROPOSALS
                 if is_wanted and not self._is_interrupted:
                     run.say(f"Loading {source.name}")
                     with run.connect() as connection:

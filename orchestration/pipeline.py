@@ -312,7 +312,7 @@ def _not_read(workspace: "Workspace") -> list[str]:
     return [
         f"{source.name}: {told}"
         for source in workspace.company.sources
-        if source.pages is not None and workspace.only in (None, source.name)
+        if source.pages is not None and workspace.reads(source)
         for told in noticed(source, workspace.home)
     ]
 
@@ -324,7 +324,7 @@ def _empty(workspace: "Workspace") -> list[str]:
         for source in workspace.company.sources
         if source.kind != KIND
         and source.name not in workspace.notes.get("unreachable", {})
-        and workspace.only in (None, source.name)
+        and workspace.reads(source)
         and not manifest(workspace.home, source.name)
     ]
 

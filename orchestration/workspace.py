@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ingest.company import Company
+from ingest.company import Company, Source
 from ingest.home import Home
 from orchestration import candidate as candidates
 from orchestration.fingerprints import code_fingerprint
@@ -98,6 +98,10 @@ class Workspace:
             yield connection
         finally:
             connection.close()
+
+    def reads(self, source: Source) -> bool:
+        """Whether the run lands and loads a source: it may be limited to another one."""
+        return self.only in (None, source.name)
 
     def say(self, sentence: str) -> None:
         """Tell whoever watches the run what begins now."""

@@ -65,7 +65,7 @@ def load(workspace: Workspace, entities: Iterable[str]) -> Iterator[LoadResult]:
     early = workspace.notes.pop("early_loading", None)
     loaded: dict[str, LoadResult] = early.wait() if early is not None else {}
     for source in workspace.company.sources:
-        if source.entity not in wanted or workspace.only not in (None, source.name):
+        if source.entity not in wanted or not workspace.reads(source):
             continue
         if source.name not in loaded:
             workspace.say(f"Loading {source.name}")

@@ -56,7 +56,7 @@ def _reached_spec(source: Source) -> dg.AssetCheckSpec:
 
 
 def _land(context: dg.AssetExecutionContext, workspace: Workspace, source: Source):  # type: ignore[no-untyped-def]
-    if workspace.only not in (None, source.name):
+    if not workspace.reads(source):
         yield _landed(workspace, source, new=0)
         yield _reached(source, None)
         return
@@ -94,7 +94,7 @@ def require_deliveries(workspace: Workspace) -> None:
         f"  {source.name}: "
         + (errors[source.name].what if source.name in errors else _nothing_at(source))
         for source in sources
-        if workspace.only in (None, source.name)
+        if workspace.reads(source)
     ]
     raise SourceUnreachable(
         what="no source delivered anything; nothing was published\n" + "\n".join(found),
