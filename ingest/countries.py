@@ -218,6 +218,10 @@ def country_codes() -> frozenset[str]:
     return frozenset(country.alpha_2 for country in pycountry.countries) | {_KOSOVO, UNKNOWN}
 
 
+NO_CURRENCY = "XXX"
+"""ISO 4217's code for where no currency is involved: no price is in it."""
+
+
 @cache
 def currency_codes() -> frozenset[str]:
     """ISO 4217 codes, withdrawn ones (old deliveries carry them) included."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache, lru_cache
 
-from ingest.countries import currency_codes
+from ingest.countries import NO_CURRENCY, currency_codes
 from ingest.currency_signs import THREE_DECIMALS, adjacent_signs, distinct_signs
 
 _LONGEST = 2000
@@ -164,19 +164,20 @@ def _sign_pattern() -> re.Pattern[str]:
     for sign in distinct_signs():
         (words if _is_word(sign) else others).append(sign)
     dollars = [code for code in currency_codes() if code.endswith("D")]
+    codes = [*currency_codes() - {NO_CURRENCY}, "BTC"]
     return re.compile(
         rf"(?<!{_LETTER})(?P<dollar>{_trie(dollars)})(?= ?\$)"
         rf"|(?P<sign>{_trie(others)})"
         # Russian endings follow: рублей
         rf"|(?<!{_LETTER})(?P<word>[Рр](?:уб|УБ)\.?|{_trie(words)}(?!{_LETTER}))"
-        rf"|(?<!{_LETTER})(?P<code>{_trie([*currency_codes() - {'XXX'}, 'BTC'])})(?!{_LETTER})"
+        rf"|(?<!{_LETTER})(?P<code>{_trie(codes)})(?!{_LETTER})"
     )
 
 
 @cache
 def _beside_pattern() -> re.Pattern[str]:
     """Letters that are a sign only right beside a number."""
-    codes = [code.lower() for code in currency_codes() - {"XXX"}]
+    codes = [code.lower() for code in currency_codes() - {NO_CURRENCY}]
     return re.compile(_trie([*adjacent_signs(), *codes, *(code.title() for code in codes)]))
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from ingest.countries import country_codes, currency_codes
+from ingest.countries import NO_CURRENCY, country_codes, currency_codes
 from ingest.currency_signs import currency_of
 from ingest.pages.document import Document
 from ingest.pages.observation import Finding
@@ -19,7 +19,7 @@ def code_of(text: str | None) -> str | None:
     """The ISO 4217 code that a text is; None where it is none."""
     word = (text or "").strip().upper()
     word = _ENDED.get(word, word)
-    return word if word in currency_codes() and word != "XXX" else None
+    return word if word in currency_codes() and word != NO_CURRENCY else None
 
 
 def settle(found: Iterable[Finding], document: Document, market: str | None) -> str | None:

@@ -23,7 +23,7 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(parts.path, {name: held[-1] for name, held in parse_qs(parts.query).items()})
 
     def answer(self, path: str, query: dict[str, str]) -> None:
-        """Send an answer."""
+        """Send an answer; every server of the demo has its own."""
         raise NotImplementedError
 
     def send(
