@@ -9,7 +9,7 @@ they are now become one Parquet file, which is landed and loaded as any delivery
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path as File
@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from ingest.errors import TradewindError
-from ingest.rest_client import Api, Page, Refused, parsed
+from ingest.errors import SourceUnreachable, TradewindError
+from ingest.rest_client import Api, Glance, Page, Question, Refused, parsed
 from ingest.rest_course import Course, Position
 from ingest.rest_log import Capture, CaptureLog, Line
 from ingest.rest_paths import HEADER, Path
@@ -156,10 +156,12 @@ def _log(source: "Source", settings: RestSettings, landing: File) -> CaptureLog:
     return CaptureLog(landing, source.name, _ENDINGS[settings.format], headers)
 
 
-def _asked(api: Api, course: Course, position: Position) -> tuple[Page | None, Position | None]:
+def _asked(
+    api: Api, course: Course, position: Position, glance: Glance | None = None
+) -> tuple[Page | None, Position | None]:
     """Ask for a page and take it in; the page, if there is one, and where to ask next."""
     try:
-        page = api.ask(course.question(position))
+        page = api.ask(course.question(position), glance)
     except Refused as refusal:
         if course.ended_early(refusal.status):
             return None, course.end()
@@ -170,7 +172,11 @@ def _asked(api: Api, course: Course, position: Position) -> tuple[Page | None, P
 def _next(api: Api, course: Course, position: Position, page: Page) -> Position | None:
     """Where to ask next; an address of a next page is known to be of the same origin."""
     following = course.feed(position, page)
-    if following is None or "url" not in following:
+    return None if following is None else _within_origin(api, course, position, following)
+
+
+def _within_origin(api: Api, course: Course, position: Position, following: Position) -> Position:
+    if "url" not in following:
         return following
     unmasked = api.secrets.unmasked
     at = unmasked(course.question(position).url)
@@ -187,6 +193,29 @@ def _keep(rows: Rows, course: Course, page: Page, folder: File) -> None:
 
 
 # ---------------------------------------------------------------- captures
+
+
+class _Ahead:
+    """Says what to ask after a page that has come and is not parsed yet.
+
+    Attributes:
+        guess: The position; None where it cannot be told.
+    """
+
+    def __init__(self, api: Api, course: Course, position: Position) -> None:
+        self._api, self._course, self._position = api, course, position
+        self.guess: Position | None = None
+
+    def __call__(self, page: Page) -> Question | None:
+        """The question after a page, as far as it shows it."""
+        self.guess = None
+        following = self._course.glance(self._position, page)
+        if following is None:
+            return None
+        # an address that leads elsewhere is refused when it is known to be the next one
+        with suppress(SourceUnreachable):
+            self.guess = _within_origin(self._api, self._course, self._position, following)
+        return None if self.guess is None else self._course.question(self.guess)
 
 
 class _Capturing:
@@ -228,10 +257,14 @@ class _Capturing:
         That takes less time than handing it to a thread would; taking it apart is done beside.
         """
         course = Course(self._name, self._settings, capture.mark)
+        is_guessing = True
         with Api(self._name, self._settings) as api:
             position = self._replay(api, course, capture)
             while position is not None:
-                page, following = _asked(api, course, position)
+                ahead = _Ahead(api, course, position) if is_guessing else None
+                page, following = _asked(api, course, position, ahead)
+                # who was wrong once may be so each time
+                is_guessing = ahead is not None and ahead.guess in (None, following)
                 if following is not None:
                     api.ask_ahead(course.question(following))
                 if page is not None:

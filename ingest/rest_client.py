@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
@@ -42,7 +42,7 @@ _ACCEPT = {
     "jsonl": "application/x-ndjson, application/json;q=0.9, */*;q=0.1",
     "csv": "text/csv, */*;q=0.1",
 }
-_MARK = b"\xef\xbb\xbf"
+MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,10 @@ class Page:
     content: Any = None
 
 
+Glance = Callable[[Page], Question | None]
+"""What to ask next, as far as a page shows it before it is parsed."""
+
+
 def parsed(body: bytes) -> Any:
     """What JSON says, its whole numbers rounded that need more than 64 bits: see `exactly`.
 
@@ -87,7 +91,7 @@ def parsed(body: bytes) -> Any:
         RecursionError: It is too deep.
     """
     try:
-        return orjson.loads(body.removeprefix(_MARK))
+        return orjson.loads(body.removeprefix(MARK))
     except ValueError:
         # NaN, a number beyond all bounds, half a surrogate pair: no JSON, and sent all the same
         return exactly(body)
@@ -95,7 +99,7 @@ def parsed(body: bytes) -> Any:
 
 def exactly(body: bytes) -> Any:
     """What JSON says, every whole number as it stands there; takes twice as long as `parsed`."""
-    return json.loads(body.removeprefix(_MARK))
+    return json.loads(body.removeprefix(MARK))
 
 
 class Refused(SourceUnreachable):
@@ -144,20 +148,27 @@ class Api:
     ) -> None:
         self._client.close()
 
-    def ask(self, question: Question) -> Page:
+    def ask(self, question: Question, glance: Glance | None = None) -> Page:
         """Ask until a whole answer comes, or no more attempt is left.
+
+        Args:
+            question: What to ask for.
+            glance: Told the page before it is parsed; what it says is asked ahead meanwhile.
 
         Raises:
             Refused: The server says no.
             SourceUnreachable: It does not answer, or not in time.
         """
-        return self._tried(lambda: self._page(question))
+        return self._tried(lambda: self._page(question, glance))
 
     def ask_ahead(self, question: Question) -> None:
         """Send what `ask` is going to ask next: the server answers while something else is done.
 
-        What would have to wait, and what goes wrong, is left to `ask`.
+        What would have to wait, and what goes wrong, is left to `ask`. What was sent ahead and is
+        not what is asked for then is dropped.
         """
+        if self._ahead is not None and self._ahead[0] == question:
+            return
         if self._budget_left_s() > 0 or self._is_token_due():
             return
         with suppress(SourceUnreachable, WebError):
@@ -214,13 +225,13 @@ class Api:
 
     # ---------------------------------------------------------------- one exchange
 
-    def _page(self, question: Question) -> Page:
+    def _page(self, question: Question, glance: Glance | None) -> Page:
         answer = self._authorised(question)
         if answer.status in self.settings.retry_statuses:
             raise _Again(f"status {answer.status}{self._said(answer)}", answer=answer)
         if not 200 <= answer.status < 300:
             raise self._refused(answer)
-        return self._judged(answer)
+        return self._judged(answer, glance)
 
     def _authorised(self, question: Question) -> Answer:
         """Ask with what shows who asks; a token that has ended early is asked for anew, once."""
@@ -330,16 +341,22 @@ class Api:
 
     # ---------------------------------------------------------------- what an answer says
 
-    def _judged(self, answer: Answer) -> Page:
+    def _judged(self, answer: Answer, glance: Glance | None) -> Page:
         body = self.secrets.masked_body(answer.body)
         headers = {name: self.secrets.masked(value) for name, value in answer.headers.items()}
-        if self.settings.format == "json":
-            content = None if answer.status == 204 else self._content(answer, body)
-            self._check_errors(content, answer)
-            return Page(answer.status, headers, body, content)
-        if not answer.is_framed:
+        page = Page(answer.status, headers, body)
+        is_json = self.settings.format == "json"
+        if not is_json and not answer.is_framed:
             raise _Again("neither a length nor an end came, so that it may be cut off")
-        return Page(answer.status, headers, body)
+        if glance is not None:
+            following = glance(page)
+            if following is not None:
+                self.ask_ahead(following)
+        if not is_json:
+            return page
+        content = None if answer.status == 204 else self._content(answer, body)
+        self._check_errors(content, answer)
+        return replace(page, content=content)
 
     def _content(self, answer: Answer, body: bytes) -> Any:
         if not body.strip():

@@ -21,6 +21,7 @@ import orjson
 
 from ingest.errors import SourceUnreachable, TradewindError
 from ingest.rest_client import Page, Question, exactly
+from ingest.rest_glance import UNTOLD, glanced, looks_good
 from ingest.rest_paths import Path
 from ingest.rest_settings import CURSOR, RestSettings
 
@@ -31,6 +32,7 @@ _JUMPS = 100
 _STALE_PAGES = 2
 _EMPTY_PAGES = 3
 _WHOLE_TO = 2.0**63
+_NO_POINTER = (None, "", False)
 READINGS = 5
 """How often a list that moves is read before the reading ends with an error."""
 
@@ -59,6 +61,7 @@ class Course:
         self.pages = 0
         self.columns: dict[str, None] = {}
         self._shapes: set[tuple[str, ...]] = set()
+        self._body_bytes = 0
         self._reading = 1
         self._gaps = False
         self._begin()
@@ -151,6 +154,7 @@ class Course:
         self.pages += 1
         if self.pages > self._settings.max_pages:
             raise self._lost(f"more than {self._settings.max_pages:,} pages came")
+        self._body_bytes = len(page.body)
         elements = self.elements(page)
         self._check_whole(page)
         self._note_total(page)
@@ -282,6 +286,58 @@ class Course:
             else:
                 self._is_unsure = self._has_met
 
+    # ---------------------------------------------------------------- what may follow
+
+    def glance(self, position: Position, page: Page) -> Position | None:
+        """Where `feed` will probably say to ask next, from what a page shows before it is parsed.
+
+        Args:
+            position: Where the page was asked for.
+            page: The page, without its content.
+
+        Returns:
+            A position; None where that is not to be told, or nothing may follow.
+        """
+        paging = self._paging
+        if self._settings.format == "json" and not looks_good(page.body, self._settings.throttle):
+            return None
+        if paging.more and not self._is_said_to_go_on(paging.more, page):
+            return None
+        if paging.kind in ("page", "offset"):
+            return self._glanced_further(position, page)
+        if paging.kind == "link":
+            value = _next_link(page.headers.get("link", ""))
+        else:
+            value = glanced(paging.next, page) if paging.next else None
+        if value is UNTOLD or value in _NO_POINTER or self._is_known(position, str(value)):
+            return None
+        return self._pointed_to(value)
+
+    def _is_said_to_go_on(self, path: str, page: Page) -> bool:
+        found = glanced(path, page)
+        return found is not UNTOLD and found is not None and _is_yes(found)
+
+    def _glanced_further(self, position: Position, page: Page) -> Position | None:
+        """The next page or offset, if this page is as full as the one before it."""
+        kind = self._paging.kind
+        count = self._paging.size or (self._sizes[-1] if self._sizes else 0)
+        if not count or not self._is_probably_followed(position, page, count):
+            return None
+        step = 1 if kind == "page" else max(1, count - 1)
+        return {kind: position[kind] + step}
+
+    def _is_probably_followed(self, position: Position, page: Page, count: int) -> bool:
+        if self._paging.more:
+            return True
+        path = self._paging.pages
+        if path:
+            number = position["page"] - self.first["page"] + 1 if "page" in position else 0
+            return number > 0 and number < _number(glanced(path, page))
+        if self._settings.total:
+            return self.records + count < _number(glanced(self._settings.total, page))
+        # an empty page ends the list, and is short
+        return 2 * len(page.body) > self._body_bytes
+
     # ---------------------------------------------------------------- what follows
 
     def _has_jumped(self, position: Position, keys: list[int]) -> bool:
@@ -312,18 +368,28 @@ class Course:
         if more is False:
             return None
         value = self._pointer(page, elements)
-        if value in (None, "", False):
+        if value in _NO_POINTER:
             if more:
                 raise self._lost("the answer says that there is more, and not where")
             return None
-        name = "cursor" if kind == "cursor" else "url"
-        text = str(value)
-        if text in self._asked_for or text == str(position.get(name)):
+        name, text = self._pointer_name, str(value)
+        if self._is_known(position, text):
             if not count:
                 return None
             raise self._lost(f"it leads in a circle: {name} {text[:80]!r} came a second time")
         self._asked_for.add(text)
-        return {name: value if kind == "cursor" else text}
+        return self._pointed_to(value)
+
+    @property
+    def _pointer_name(self) -> str:
+        return "cursor" if self._paging.kind == "cursor" else "url"
+
+    def _pointed_to(self, value: Any) -> Position:
+        name = self._pointer_name
+        return {name: value if name == "cursor" else str(value)}
+
+    def _is_known(self, position: Position, text: str) -> bool:
+        return text in self._asked_for or text == str(position.get(self._pointer_name))
 
     def _pointer(self, page: Page, elements: list[Any]) -> Any:
         """The next cursor or address, as the answer gives it."""
@@ -344,9 +410,7 @@ class Course:
     def _more(self, page: Page) -> bool | None:
         path = self._paging.more
         found = Path.of(path).value(page.content, page.headers) if path else None
-        if found is None:
-            return None
-        return str(found).lower() not in ("false", "0", "no", "")
+        return None if found is None else _is_yes(found)
 
     def _is_end(self, page: Page, number: int, is_empty: bool) -> bool:
         """Whether a page by number or offset is the last one."""
@@ -444,6 +508,15 @@ class Course:
             "correct `pagination:`, `total:` or `key:` of the source, or run again when less "
             "changes",
         )
+
+
+def _is_yes(found: Any) -> bool:
+    return str(found).lower() not in ("false", "0", "no", "")
+
+
+def _number(found: Any) -> int:
+    """A number that was glanced at; 0 where it is none."""
+    return int(found) if str(found).isascii() and str(found).isdigit() else 0
 
 
 def _next_link(header: str) -> str | None:

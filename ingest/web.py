@@ -299,10 +299,11 @@ class _Alarm:
         return WebError(f"it took longer than {self._seconds:g} s") if rang else None
 
     def close(self) -> None:
-        """Let the thread and the handle go."""
-        self._closed.set()
+        """Let the thread and the handle go, also where an answer was not waited for."""
         with self._lock:
+            self._ends = None
             self._let_go()
+        self._closed.set()
 
     def _let_go(self) -> None:
         if self._socket is not None:

@@ -293,11 +293,11 @@ def test_a_killed_capture_goes_on_after_the_last_page(
     real = rest_client.Api.ask
     asked: list[Any] = []
 
-    def dies(api: Any, question: Any) -> Any:
+    def dies(api: Any, question: Any, glance: Any) -> Any:
         asked.append(question)
         if len(asked) == 3:
             raise KeyboardInterrupt
-        return real(api, question)
+        return real(api, question, glance)
 
     monkeypatch.setattr(rest_client.Api, "ask", dies)
     with pytest.raises(KeyboardInterrupt):
@@ -312,14 +312,155 @@ def test_a_killed_capture_goes_on_after_the_last_page(
     assert [asked_for.count(page) for page in ("", "2", "6")] == [1, 1, 1]
 
 
+def linked(next_in_body: bool) -> Callable[[Asked], Answer]:
+    def answer(asked: Asked) -> Answer:
+        first = int(asked.query.get("from", 0))
+        address = f"/orders?from={first + 2}" if first + 2 < 6 else None
+        link = {"Link": f'<{address}>; rel="next"'} if address and not next_in_body else {}
+        body = {"next": address} if next_in_body else {}
+        return told({"orders": orders(6)[first : first + 2], **body}, **link)
+
+    return answer
+
+
+def by_numbered_page(asked: Asked) -> Answer:
+    number = int(asked.query["page"])
+    more = {"more": number < 3, "pages": 3, "total": 6}
+    return told({"orders": orders(6)[2 * number - 2 : 2 * number], **more}, X_Pages="3")
+
+
+def page_with(**paging: Any) -> dict[str, Any]:
+    sized = {"kind": "page", "param": "page", "size": 2}
+    return {**PAGE, "total": "total", "pagination": {**sized, **paging}}
+
+
+WAYS: dict[str, tuple[dict[str, Any], Callable[[Asked], Answer]]] = {
+    "cursor": (CURSOR, by_cursor(orders(6))),
+    "link": ({"records": "orders[]", "pagination": {"kind": "link"}}, linked(False)),
+    "address": (
+        {"records": "orders[]", "pagination": {"kind": "next_url", "next": "next"}}, linked(True)
+    ),
+    "page and total": (page_with(), by_page(orders(6))),
+    "page and more": (page_with(more="more"), by_numbered_page),
+    "page and pages": (page_with(pages="pages"), by_numbered_page),
+    "page and pages in a header": (page_with(pages="header:X-Pages"), by_numbered_page),
+    "offset and total": ({**OFFSET, "total": "total"}, by_offset(orders(7))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_next_page_is_made_while_one_is_parsed(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """What a page shows is enough to ask for the next one, and each is asked for once."""
+    rest, shop.api.answer = WAYS[way]
+    shop.describe(rest)
+    real, asked_meanwhile = rest_client.parsed, []
+
+    def parsed(body: bytes) -> Any:
+        deadline = time.monotonic() + 20
+        while len(shop.api.asked) < min(len(asked_meanwhile) + 2, 3):
+            assert time.monotonic() < deadline, "the next page was not asked for"
+            time.sleep(0.001)
+        asked_meanwhile.append(len(shop.api.asked))
+        return real(body)
+
+    monkeypatch.setattr(rest_client, "parsed", parsed)
+    assert len(shop.landed()) in (6, 7)
+    assert asked_meanwhile == [2, 3, 3]
+
+
+def written(rows: list[dict[str, Any]], rest: str) -> Answer:
+    """A page whose text ends as said."""
+    return 200, {}, f'{{"orders": {json.dumps(rows)}{rest}}}'.encode()
+
+
+def pages_of(rests: dict[str, str], **more: Any) -> Callable[[Asked], Answer]:
+    """Pages of two orders, by the cursor that they are asked for with; others are empty."""
+
+    def answer(asked: Asked) -> Answer:
+        at = asked.query.get("after", "")
+        first = 2 * list(rests).index(at) if at in rests else 99
+        rows = [{**row, **more} for row in orders(6)[first : first + 2]]
+        return written(rows, rests.get(at, ""))
+
+    return answer
+
+
+UNCLEAR: dict[str, tuple[Callable[[Asked], Answer], list[str]]] = {
+    # what the pages say, and what is asked for beyond the pages
+    "in a record too": (pages_of({"": ', "next": "b"', "b": ""}, next="x"), []),
+    "twice": (pages_of({"": ', "next": "x", "next": "b"', "b": ""}), []),
+    "with an escape": (pages_of({"": r', "next": "b\/c"', "b/c": ""}), []),
+    "null": (pages_of({"": ', "next": "b"', "b": ', "next": null'}), []),
+    "a fraction": (pages_of({"": ', "next": 1.5', "1.5": ""}), []),
+    "twice, once with an escape": (
+        pages_of({"": r', "next": "x", "n\u0065xt": "b"', "b": r', "next": "y", "n\u0065xt": "c"',
+                  "c": ""}), ["x"]
+    ),
+    "of something else on the last page": (
+        pages_of({"": ', "next": "b"', "b": ', "next_page": {"next": "x"}'}), ["x"]
+    ),
+    "of another host": (pages_of({"": ', "links": {"next": "x"}, "after": 1'}), ["x"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", UNCLEAR)
+def test_a_cursor_that_is_unclear_before_a_page_is_parsed(shop: Shop, case: str) -> None:
+    """A request too many at most, and the rows and pages that there are without it."""
+    shop.api.answer, beyond = UNCLEAR[case]
+    brought = shop.describe(CURSOR).landed()
+    pages = len(brought) // 2
+    asked = [query.get("after", "") for query in seen_of(shop, pages + len(beyond))]
+    assert brought == wanted(2 * pages) and len(asked) == pages + len(beyond)
+    assert len(set(asked)) == len(asked) and [at for at in asked if at in ("x", "y")] == beyond
+    assert not shop.is_new()
+
+
+def seen_of(shop: Shop, count: int) -> list[dict[str, str]]:
+    """The parameters of all requests, once so many have come: a dropped one is not waited for."""
+    deadline = time.monotonic() + 20
+    while len(shop.api.asked) < count and time.monotonic() < deadline:
+        time.sleep(0.001)
+    return shop.api.queries
+
+
+@pytest.mark.parametrize(
+    ("rest", "answer", "asked"),
+    [
+        (page_with(), by_page(orders(6), 3), [1, 2, 3]),
+        ({**OFFSET, "total": "total"}, by_offset(orders(5), 2), [0, 2, 1, 2, 3]),
+    ],
+    ids=["larger pages than were asked for", "smaller ones"],
+)
+def test_who_was_wrong_once_about_the_next_page_waits_for_it(
+    shop: Shop, rest: dict[str, Any], answer: Callable[[Asked], Answer], asked: list[int]
+) -> None:
+    shop.api.answer = answer
+    brought = shop.describe(rest).landed()
+    assert brought == wanted(len(brought)) and len(brought) >= 5
+    seen = [int(query.get("page") or query["offset"]) for query in seen_of(shop, len(asked))]
+    assert sorted(seen) == sorted(asked)
+
+
+def test_a_throttled_page_is_not_followed_by_a_guess(shop: Shop) -> None:
+    throttled = {"orders": [], "next": "x", "errors": [{"code": "THROTTLED"}]}
+    answers = iter([told(throttled), told({"orders": orders(2), "next": None})])
+    shop.api.answer = lambda asked: next(answers)
+    shop.describe({**CURSOR, "throttle": {"at": "errors[].code", "value": "THROTTLED"}})
+    assert shop.landed() == wanted(2)
+    assert len(shop.api.asked) == 2
+
+
 def test_the_next_page_is_made_while_one_lands(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    shop.api.answer = by_cursor(orders(5))
-    shop.describe(CURSOR)
+    """Also where a page has to be parsed to know what to ask for."""
+    shop.api.answer = by_cursor(orders(6))
+    shop.describe({**CURSOR, "pagination": {"kind": "cursor", "param": "after", "last": "id"}})
     real = rest_log.CaptureLog.add
     asked_meanwhile: list[int] = []
 
     def add(log: Any, capture: Any, position: Any, page: Any) -> Any:
-        wanted_pages = min(len(asked_meanwhile) + 2, 3)
+        wanted_pages = min(len(asked_meanwhile) + 2, 4)
         deadline = time.monotonic() + 20
         while len(shop.api.asked) < wanted_pages and time.monotonic() < deadline:
             time.sleep(0.001)
@@ -327,8 +468,8 @@ def test_the_next_page_is_made_while_one_lands(shop: Shop, monkeypatch: pytest.M
         return real(log, capture, position, page)
 
     monkeypatch.setattr(rest_log.CaptureLog, "add", add)
-    assert shop.run() == wanted(5)
-    assert asked_meanwhile == [2, 3, 3]
+    assert shop.run() == wanted(6)
+    assert asked_meanwhile == [2, 3, 4, 4]
 
 
 def test_an_answer_that_nobody_waits_for_is_not_taken_for_the_next(shop: Shop) -> None:
