@@ -18,6 +18,7 @@ from ingest.prices import currency_code, read_price
 
 _NAMES_TABLE: Final = "tradewind_country_names"
 _CODES_TABLE: Final = "tradewind_codes"
+_IS_REGISTERED: Final = "tradewind_functions_are_registered"
 
 _COUNTRY_CODE = f"""
 create or replace temp macro country_code(name) as (
@@ -140,6 +141,9 @@ def register(connection: duckdb.DuckDBPyConnection) -> None:
         connection: A DuckDB connection, whose external access may be off.
     """
     connection.execute("set TimeZone = 'UTC'")
+    # what is temporary lasts as long as the variable: until the connection is closed
+    if connection.execute(f"select getvariable('{_IS_REGISTERED}')").fetchall() == [(True,)]:
+        return
     connection.execute(NAME_KEY_MACRO)
     _create_country_names(connection)
     connection.execute(_COUNTRY_CODE)
@@ -149,6 +153,7 @@ def register(connection: duckdb.DuckDBPyConnection) -> None:
     for macro in _CURRENCIES:
         connection.execute(macro)
     connection.execute(_PARSE_DATE)
+    connection.execute(f"set variable {_IS_REGISTERED} = true")
 
 
 def _create_readers(connection: duckdb.DuckDBPyConnection) -> None:

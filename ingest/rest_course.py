@@ -60,7 +60,6 @@ class Course:
         self._keys = [_key_path(settings, self._record, name) for name in settings.key]
         self.pages = 0
         self.columns: dict[str, None] = {}
-        self._shapes: set[tuple[str, ...]] = set()
         self._body_bytes = 0
         self._reading = 1
         self._gaps = False
@@ -251,12 +250,11 @@ class Course:
 
     def _note(self, elements: list[Any], keys: list[int]) -> None:
         """Count records, and see what their columns are."""
-        records = self._records_of(elements)
-        # of all records, each shape once and in the order in which they came
-        for shape in dict.fromkeys(tuple(each) for each in records if type(each) is dict):
-            if shape not in self._shapes:
-                self._shapes.add(shape)
-                self.columns.update(dict.fromkeys(shape))
+        records = [each for each in self._records_of(elements) if type(each) is dict]
+        # most pages bring no new name, which is quickly seen
+        if not set().union(*records) <= self.columns.keys():
+            for record in records:
+                self.columns.update(dict.fromkeys(record))
         if not self._keys:
             self.records += len(elements)
             return

@@ -26,6 +26,7 @@ Without = Callable[[File, File], bool]
 whether one was."""
 _PAGE, _PLACE, _INNER = "_tradewind_page", "_tradewind_place", "_tradewind_inner"
 _OWN = (_PAGE, _PLACE, _INNER)
+_IN_ORDER = f" order by {', '.join(_OWN)}"
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class Rows:
             config={"temp_directory": str(folder / f"{os.getpid()}-spill"), "memory_limit": "2GB"}
         )
         self._connection.execute("set enable_progress_bar = false")
+        self._connection.execute("set threads = 1")
         self._connection.execute("set TimeZone = 'UTC'")
 
     def __enter__(self) -> "Rows":
@@ -127,6 +129,8 @@ class Rows:
             self._waiting_bytes = 0
             self._parts.append(self._new_file("part"))
             query = self._query(pages)
+            # parts are written in order and stay so: what is read of them need not be sorted
+            query = f"from ({query}) {_IN_ORDER}"
             self._writing.append(self._beside.submit(self._write_part, query, self._parts[-1]))
 
     def _finish_parts(self) -> None:
@@ -134,6 +138,8 @@ class Rows:
         writing, self._writing = self._writing, []
         for each in writing:
             each.result()
+        # nothing is left to do beside it
+        self._connection.execute("reset threads")
 
     def _write_part(self, query: str, part: File) -> None:
         try:
@@ -336,7 +342,7 @@ class Rows:
         if has_duplicates:
             keys = ", ".join(map(quoted, self._settings.key))
             query += f" qualify dense_rank() over (partition by {keys} order by {_PAGE} desc) = 1"
-        query = f"{query} order by {', '.join(_OWN)}"
+            query += _IN_ORDER
         return query if self._without is None else f"from {_files([self._redacted(query)])}"
 
     def _redacted(self, query: str) -> File:

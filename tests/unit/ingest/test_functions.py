@@ -257,3 +257,17 @@ def test_nothing_stays_in_the_database() -> None:
         " select count(*) from duckdb_functions() where not internal and database_name <> 'temp'"
     ).fetchall()
     assert left == [(0,), (0,)]
+
+
+def test_what_is_registered_once_is_not_made_again() -> None:
+    """Each source that is loaded registers; another connection to the database has its own."""
+    connection = duckdb.connect()
+    register(connection)
+    connection.execute("create or replace temp macro parse_date(text) as 'as it was'")
+    register(connection)
+    assert connection.execute("select parse_date('x')").fetchall() == [("as it was",)]
+    other = connection.cursor()
+    register(other)
+    assert other.execute("select cast(parse_date('2026-01-02') as date)::varchar").fetchall() == [
+        ("2026-01-02",)
+    ]
