@@ -1,6 +1,7 @@
 """Sensors: a run starts when a new file lands, and somebody is told when a run fails."""
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -13,6 +14,11 @@ from orchestration.jobs import DAILY, PRICE_ENTITIES, PRICES
 
 NEW_FILES = "new_deliveries"
 FAILED = "run_failed"
+# the files that a run was started for
+FILES = "tradewind/files"
+ATTEMPTS = 5
+"""How many runs are started for the same files, where each fails before it has landed them."""
+_FIRST_WAIT = timedelta(minutes=5)
 _SECONDS = 60
 
 
@@ -39,15 +45,36 @@ def _new_deliveries(company: Company, home: Home, all_jobs: Sequence[Any]) -> dg
             yield dg.SkipReason("no source has a file that was not landed yet")
             return
         seen = signature(found)
-        if seen == context.cursor:
-            yield dg.SkipReason("a run for these files was started already")
+        runs = _runs_for(context.instance, seen)
+        if seen == context.cursor and (reason := _why_not_again(runs)):
+            yield dg.SkipReason(reason)
             return
         context.update_cursor(seen)
         yield dg.RunRequest(
-            run_key=seen, job_name=_job_for(company, {each.source for each in found})
+            # a key that was used starts nothing
+            run_key=f"{seen}/{len(runs)}" if runs else seen,
+            job_name=_job_for(company, {each.source for each in found}),
+            tags={FILES: seen},
         )
 
     return new_deliveries
+
+
+def _runs_for(instance: dg.DagsterInstance, seen: str) -> Sequence[Any]:
+    """The runs that were started for a set of files, the last one first."""
+    return instance.get_run_records(dg.RunsFilter(tags={FILES: seen}))
+
+
+def _why_not_again(runs: Sequence[Any]) -> str | None:
+    """Why files that a run was started for, and that have not landed, get no other; else None."""
+    if not runs or runs[0].dagster_run.status != dg.DagsterRunStatus.FAILURE:
+        return "a run for these files was started already"
+    if len(runs) >= ATTEMPTS:
+        return f"{len(runs)} runs for these files have failed: see to them, then start one"
+    wait = _FIRST_WAIT * 2 ** (len(runs) - 1)
+    if datetime.now(UTC) - runs[0].update_timestamp < wait:
+        return f"a run for these files failed: another one starts {wait} after it"
+    return None
 
 
 def _job_for(company: Company, sources: set[str]) -> str:

@@ -1,13 +1,16 @@
 """What Dagster loads: assets, jobs, schedules and sensors of the tiny company."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 
 from ingest.company import load_company
 from ingest.home import Home
+from orchestration import sensors
 from orchestration.alerts import tell
 from orchestration.build import build_defs
 from tests.integration.conftest import TINY, Tiny
@@ -85,20 +88,73 @@ def test_a_schedule_runs_when_something_is_new(shared: tuple[Tiny, dg.Definition
             assert len(daily.evaluate_tick(context).run_requests or []) == 1
 
 
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    """Knows of no run yet."""
+    with dg.DagsterInstance.ephemeral() as made:
+        yield made
+
+
 def test_the_sensor_starts_one_run_for_the_same_files(
-    tmp_path: Path, make_tiny: Callable[[Path], Tiny]
+    tmp_path: Path, make_tiny: Callable[[Path], Tiny], instance: dg.DagsterInstance
 ) -> None:
     tiny = make_tiny(tmp_path)
     sensor = build_defs(tiny.company, tiny.home).resolve_sensor_def("new_deliveries")
-    with dg.build_sensor_context() as context:
+    with dg.build_sensor_context(instance) as context:
         first = sensor.evaluate_tick(context)
     assert [request.job_name for request in first.run_requests or []] == ["daily_refresh"]
-    with dg.build_sensor_context(cursor=first.cursor) as context:
+    with dg.build_sensor_context(instance, cursor=first.cursor) as context:
         again = sensor.evaluate_tick(context)
     assert not again.run_requests and "already" in str(again.skip_message)
     tiny.orders("2024-02", "B1,2024-02-01 10:00:00,GB,C1,P1,1,7.00,GBP")
-    with dg.build_sensor_context(cursor=first.cursor) as context:
+    with dg.build_sensor_context(instance, cursor=first.cursor) as context:
         assert len(sensor.evaluate_tick(context).run_requests or []) == 1
+
+
+def test_the_sensor_starts_another_run_where_one_failed_before_it_landed(
+    tmp_path: Path,
+    make_tiny: Callable[[Path], Tiny],
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tiny = make_tiny(tmp_path)
+    sensor = build_defs(tiny.company, tiny.home).resolve_sensor_def("new_deliveries")
+    cursor, later = None, timedelta()
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.now(tz) + later
+
+    monkeypatch.setattr(sensors, "datetime", Clock)
+
+    def tick() -> Any:
+        nonlocal cursor
+        with dg.build_sensor_context(instance, cursor=cursor) as context:
+            found = sensor.evaluate_tick(context)
+        cursor = found.cursor
+        return found
+
+    def ended(request: Any, status: dg.DagsterRunStatus) -> None:
+        run = dg.DagsterRun(request.job_name, tags=dict(request.tags), status=status)
+        instance.add_run(run)
+
+    keys = set()
+    for attempt in range(sensors.ATTEMPTS):
+        (request,) = tick().run_requests
+        keys.add(request.run_key)
+        ended(request, dg.DagsterRunStatus.FAILURE)
+        assert not tick().run_requests
+        later += timedelta(minutes=5 * 2**attempt, seconds=1)
+    last = tick()
+    assert not last.run_requests and "5 runs for these files have failed" in last.skip_message
+    # each request has a key of its own: one that was used starts nothing
+    assert len(keys) == sensors.ATTEMPTS
+    # more files are another matter; what ended well and landed nothing starts no second run
+    tiny.orders("2024-02", "B1,2024-02-01 10:00:00,GB,C1,P1,1,7.00,GBP")
+    ended(tick().run_requests[0], dg.DagsterRunStatus.SUCCESS)
+    later += timedelta(days=1)
+    assert not tick().run_requests
 
 
 def test_a_failed_run_is_told_to_the_webhook(
