@@ -180,7 +180,7 @@ def check(source: Source, company: Company, home: Home) -> DriftReport:
     seen: list[str] = []
     error = None
     try:
-        for name, schema, use, shown in _present(source, company, home):
+        for name, schema, use, shown in _present(source, company, home, is_held_against=True):
             seen.append(shown)
             known = accepted(home, source, name)
             changes += compare(source, known, schema, use, shown, name)
@@ -202,7 +202,7 @@ def accept(source: Source, company: Company, home: Home) -> dict[str, Schema]:
         SourceUnreachable: The source's files cannot be found.
     """
     schemas = _stored(home, source)
-    for name, schema, _, _ in _present(source, company, home):
+    for name, schema, _, _ in _present(source, company, home, is_held_against=False):
         schemas[name] = schema
     write_json(_path(home, source), schemas)
     return schemas
@@ -342,25 +342,36 @@ def _retyped(
     if before == "text" or _compatible(before, after):
         return None
     fails = name.lower() in use.typed
-    evidence = f"most values of a sample are {after}"
+    evidence = f"no more than half of a sample is {before}"
     if fails:
-        evidence += f", and the mapping reads it as {before}"
+        evidence += ", as which the mapping reads it"
     return name, before, after, evidence, fails
 
 
 # ---------------------------------------------------------------- kinds of columns
 
 
-def infer(connection: duckdb.DuckDBPyConnection, source: Source, group: Group) -> Schema:
+def infer(
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    group: Group,
+    known: Schema | None = None,
+) -> Schema:
     """The kind of each column of a group, from a sample of its rows.
 
     Args:
         connection: Any connection that can read the group.
         source: The source: how it writes numbers and dates.
         group: The parts.
+        known: The accepted kinds: a column keeps its own while more than half of its values are of
+            it. The others are bad values, which their rows are set aside for.
     """
     texts = [column.name for column in group.columns if column.type == TEXT]
-    measured = _measure(connection, Marks.of(source, group.format), group, texts)
+    kinds = {name.lower(): kind for name, kind in (known or {}).items()}
+    counted = _measure(connection, Marks.of(source, group.format), group, texts)
+    measured = {
+        name: _kind_of_counts(counts, kinds.get(name.lower())) for name, counts in counted.items()
+    }
     return {
         column.name: measured.get(column.name) or _kind_of_type(column.type)
         for column in group.columns
@@ -369,7 +380,8 @@ def infer(connection: duckdb.DuckDBPyConnection, source: Source, group: Group) -
 
 def _measure(
     connection: duckdb.DuckDBPyConnection, marks: Marks, group: Group, names: Sequence[str]
-) -> dict[str, str]:
+) -> dict[str, Sequence[int]]:
+    """How many values each column has in a sample, and how many of them are of each kind."""
     if not names:
         return {}
     aggregates = []
@@ -385,17 +397,17 @@ def _measure(
     query = f"select {', '.join(aggregates)} from (from ({group.sample_sql}) limit {_SAMPLE_ROWS})"
     row = connection.execute(query).fetchone() or ()
     width = len(_KINDS) + 1
-    return {
-        name: _kind_of_counts(row[number * width : (number + 1) * width])
-        for number, name in enumerate(names)
-    }
+    return {name: row[number * width : (number + 1) * width] for number, name in enumerate(names)}
 
 
-def _kind_of_counts(counts: Sequence[int]) -> str:
-    every, *of_kind = counts
+def _kind_of_counts(counts: Sequence[int], known: str | None) -> str:
+    every, *numbers = counts
     if not every:
         return _UNKNOWN
-    for kind, number in zip(_KINDS, of_kind, strict=True):
+    of_kind = dict(zip(_KINDS, numbers, strict=True))
+    if known is not None and 2 * of_kind.get(known, 0) > every:
+        return known
+    for kind, number in of_kind.items():
         if number >= _SHARE * every:
             return kind
     return "text"
@@ -415,9 +427,12 @@ def _kind_of_type(kind: str) -> str:
 
 
 def _present(
-    source: Source, company: Company, home: Home
+    source: Source, company: Company, home: Home, is_held_against: bool
 ) -> Iterator[tuple[str, Schema, Use, str]]:
-    """Layout, schema, use and name of the files that are to be landed, or else of the last one."""
+    """Layout, schema, use and name of the files that are to be landed, or else of the last one.
+
+    `is_held_against` says whether the accepted kinds count in what a column's kind is.
+    """
     connection = duckdb.connect()
     try:
         with work_folder(home) as folder:
@@ -428,19 +443,26 @@ def _present(
                 layout = fitting_layout(connection, source, company, home, group)
                 entity = ENTITIES[source.entity]
                 mapping = compile_mapping(source, layout.columns, group.columns, entity, company)
-                schema = _infer_readable(connection, source, group, folder)
-                yield layout_name(source, layout), schema, Use.of(mapping, entity.name), shown
+                name = layout_name(source, layout)
+                known = accepted(home, source, name) if is_held_against else None
+                schema = _infer_readable(connection, source, group, known, folder)
+                yield name, schema, Use.of(mapping, entity.name), shown
     finally:
         connection.close()
 
 
 def _infer_readable(
-    connection: duckdb.DuckDBPyConnection, source: Source, group: Group, folder: Path
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    group: Group,
+    known: Schema | None,
+    folder: Path,
 ) -> Schema:
     try:
-        return infer(connection, source, group)
+        return infer(connection, source, group, known)
     except duckdb.InvalidInputException as error:
-        return infer(connection, source, with_one_line_ending(source, group, folder, error))
+        mended = with_one_line_ending(source, group, folder, error)
+        return infer(connection, source, mended, known)
 
 
 def _shown_deliveries(source: Source, company: Company, home: Home, folder: Path) -> list[Delivery]:

@@ -388,9 +388,9 @@ class _Loader:
         mapping = compile_mapping(
             self.source, layout.columns, group.columns, ENTITIES[self.source.entity], self.company
         )
-        schema = drift.infer(self.connection, self.source, group)
-        use = drift.Use.of(mapping, self.source.entity)
         accepted = drift.accepted(self.home, self.source, name) or self.schemas.get(name)
+        schema = drift.infer(self.connection, self.source, group, accepted)
+        use = drift.Use.of(mapping, self.source.entity)
         try:
             warnings += drift.enforce(self.source, accepted, schema, use, group.parts[0].name, name)
         except DeliveryRefused:
@@ -405,7 +405,7 @@ class _Loader:
         """Find out which file it is where files that were looked at together are refused."""
         for part in group.parts:
             for alone in group_parts(self.source, [part]):
-                schema = drift.infer(self.connection, self.source, alone)
+                schema = drift.infer(self.connection, self.source, alone, accepted)
                 drift.enforce(self.source, accepted, schema, use, part.name, layout)
 
     def _judge(self, live: Sequence[Delivery], counts: Mapping[str, "_Counts"]) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from ingest import database, landing, load
 from ingest.company import Company, load_company
-from ingest.errors import CompanyFileError, SourceUnreachable, TradewindError
+from ingest.errors import CompanyFileError, DeliveryRefused, SourceUnreachable, TradewindError
 from ingest.home import Home
 from orchestration.doctor import examine
 
@@ -468,6 +468,35 @@ def test_what_waits_has_another_name_once_something_landed(
         lite("delete from lines")
         shop.land()
     assert len(set(names)) == 3
+
+
+def test_a_few_rows_of_another_type_are_set_aside(shop: Shop, lite: Callable[[str], Any]) -> None:
+    """SQLite keeps a text in a column of integers. What was read for a few rows only shows it."""
+    shop.describe(SQLITE)
+    add(lite, "1", "a", 1, "2024-01-02 10:00:00")
+    shop.run()
+    add(lite, "2", "a", 2, "2024-01-02 11:00:00")
+    add(lite, "3", "a", 3, "2024-01-02 11:00:00")
+    lite("update lines set q = 'n/a', changed = '2024-01-02 11:00:00' where o = '2'")
+    add(lite, "4", "a", 4, "2024-01-02 11:00:00")
+    with pytest.raises(DeliveryRefused, match=r"1 of 3 rows .33\.33 %. are bad: quantity: q is"):
+        shop.run()
+    file = shop.folder / "company.yml"
+    file.write_text(file.read_text() + "    quarantine_limit_pct: 40\n")
+    shop.company = load_company(file)
+    assert [row[0] for row in shop.run()] == ["1", "3", "4"]
+    rows = shop.connection.execute(
+        "select reason, raw_row ->> 'o', path, row_number between 1 and 3 "
+        "from quarantine.rows inner join audit.deliveries using (delivery_id)"
+    ).fetchall()
+    path = "database:shop/000002.parquet"
+    assert rows == [("quantity: q is 'n/a', expected a number", "2", path, True)]
+    # where no more than half of the values are as they were, the column is another one
+    lite("update lines set q = 'n/a', changed = '2024-01-02 12:00:00' where o in ('3', '4')")
+    add(lite, "5", "a", 5, "2024-01-02 12:00:00")
+    add(lite, "6", "a", 6, "2024-01-02 12:00:00")
+    with pytest.raises(DeliveryRefused, match="column 'q' was integer, is text"):
+        shop.run()
 
 
 def test_an_sqlite_file_that_is_not_there_is_unreachable(shop: Shop) -> None:
