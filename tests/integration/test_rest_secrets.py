@@ -3,6 +3,7 @@ a run leaves for what it was given in secret."""
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -39,6 +40,8 @@ SECRETS = {
     "QUERY": "query key 90ab12ef",
 }
 ISSUED = "issued-token-42c0ffee99"
+DATABASE_PASSWORD = "pg:s3cret/5d20e8"
+DATABASE = f"postgresql://reader:{quote(DATABASE_PASSWORD, safe='')}@127.0.0.1:1/shop"
 
 
 @pytest.fixture
@@ -46,6 +49,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
     """A company and an API; all secrets stand in variables, and waiting costs no time."""
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("DATABASE", DATABASE)
     monkeypatch.setattr(rest_client.Api, "_wait", lambda self, seconds: None)
     with serving(Api()) as api:
         yield Shop(tmp_path, api)
@@ -212,8 +216,11 @@ def echoing(asked: Asked) -> Answer:
 
 
 def company_of(api: Api) -> dict[str, Any]:
-    """Two sources for each way of authentication: one that is read, one that is refused."""
-    sources = []
+    """Two sources for each way of authentication, one that is read and one that is refused, and a
+    database that does not answer."""
+    database = {"engine": "postgres", "connection": "${DATABASE}", "table": "lines"}
+    sources = [{"name": "database", "entity": "sales", "kind": "database", "columns": MAPPING,
+                "database": database}]  # fmt: skip
     for kind in AUTH:
         for path in ("fine", "broken"):
             rest = {
@@ -226,10 +233,12 @@ def company_of(api: Api) -> dict[str, Any]:
     return {"company": "T", "home_market": "DE", "reporting_currency": "EUR", "sources": sources}
 
 
-def test_secrets_are_nowhere(shop: Shop, tmp_path: Path) -> None:
+def test_secrets_are_nowhere(shop: Shop, tmp_path: Path, parsed_project: Path) -> None:
     shop.api.answer = echoing
     file = tmp_path / "company.yml"
     home = tmp_path / "state"
+    # the project is parsed without a look at any source
+    shutil.copytree(parsed_project, home / "dbt")
     said = b""
 
     def tradewind(*verb: str) -> int:
@@ -247,9 +256,10 @@ def test_secrets_are_nowhere(shop: Shop, tmp_path: Path) -> None:
     # what can be read is published though half of the sources refuse
     assert tradewind("run") == 3, said.decode()
     assert b"Published version" in said and b"status 403" in said
+    assert b"the database ${DATABASE} could not be read" in said
     assert tradewind("plan") == 3
     # a run that is refused by a gate: too many rows that cannot be taken
-    company["sources"][0]["columns"] = {**MAPPING, "currency": "'no currency'"}
+    company["sources"][1]["columns"] = {**MAPPING, "currency": "'no currency'"}
     file.write_text(yaml.safe_dump(company))
     assert tradewind("run") in (1, 3)
     assert tradewind("doctor") in (2, 3)
@@ -257,12 +267,8 @@ def test_secrets_are_nowhere(shop: Shop, tmp_path: Path) -> None:
     pages = list((home / "landing/fine_bearer").glob("*/*.json"))
     assert len(pages) == 2 and b"${QUERY}" in b"".join(page.read_bytes() for page in pages)
     assert any(home.glob("dagster/**/*")) and any(home.glob("reports/**/*"))
-    found = [
-        (path, form)
-        for path in [*home.rglob("*"), file]
-        if path.is_file()
-        for form in forms_of([*SECRETS.values(), ISSUED])
-        if form in path.read_bytes()
-    ]
-    assert not found
-    assert not [form for form in forms_of([*SECRETS.values(), ISSUED]) if form in said]
+    forms = forms_of([*SECRETS.values(), ISSUED, DATABASE, DATABASE_PASSWORD])
+    for path in [*home.rglob("*"), file]:
+        held = path.read_bytes() if path.is_file() else b""
+        assert not [form for form in forms if form in held], path
+    assert not [form for form in forms if form in said]
