@@ -117,6 +117,7 @@ def build(
     select: Iterable[str] = (),
     exclude: Iterable[str] = (),
     *,
+    first: Collection[str] = (),
     full_refresh: bool = False,
     engine_config: Mapping[str, Any] | None = None,
     on_result: Callable[[dict[str, Any]], None] | None = None,
@@ -129,6 +130,7 @@ def build(
         database: The DuckDB file to build in.
         select: Names of models; none means all.
         exclude: Names of tests to leave out.
+        first: Names of models to begin with.
         full_refresh: Build incremental models anew.
         engine_config: DuckDB's settings.
         on_result: Called with dbt's event as each node ends.
@@ -149,10 +151,12 @@ def build(
         if on_result is not None:
             on_result(event)
 
-    from orchestration import compiled_sql
+    from orchestration import build_order, compiled_sql
 
     known = compiled_sql.used(prepared.compiled_sql())
-    with _profile(home, database, engine_config or {}) as profiles, known:
+    config = engine_config or {}
+    ordered = build_order.first(first, _threads(config))
+    with _profile(home, database, config) as profiles, known, ordered:
         outcome = _invoke(home, project, arguments, profiles, prepared, keep)
     if outcome.result is None:
         raise ModelsFailed(
@@ -228,7 +232,7 @@ def _profile(home: Home, database: Path, engine_config: Mapping[str, Any]) -> It
         "type": "duckdb",
         "path": str(database),
         "schema": "main",
-        "threads": int(engine_config.get("threads", os.cpu_count() or 2)),
+        "threads": _threads(engine_config),
         "config_options": dict(engine_config),
         "settings": dict(WRITING_SETTINGS),
     }
@@ -239,6 +243,10 @@ def _profile(home: Home, database: Path, engine_config: Mapping[str, Any]) -> It
         yield folder
     finally:
         remove(folder)
+
+
+def _threads(engine_config: Mapping[str, Any]) -> int:
+    return int(engine_config.get("threads", os.cpu_count() or 2))
 
 
 def _remove_killed(home: Home) -> None:

@@ -5,6 +5,7 @@ failed test found goes to `audit.checks`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import dagster as dg
@@ -12,8 +13,10 @@ from dagster_dbt import DagsterDbtTranslator, dbt_assets
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from orchestration import dbt_runner
+from orchestration.assets.estimates import FITS_KEY, SCORES_KEY
 from orchestration.assets.raw import table_metadata
 from orchestration.assets.sources import owners_of
+from orchestration.early_estimates import EarlyEstimates
 from orchestration.gates.dbt_tests import Judged, judge_tests
 from orchestration.gates.judgement import refuse
 from orchestration.preview import describe
@@ -85,17 +88,60 @@ def _build(  # type: ignore[no-untyped-def]
     chosen = _chosen_models(context, manifest, translator)
     with workspace.connect() as connection:
         present = _present(connection)
-    select, exclude = _selection(context, manifest, translator, chosen, present)
+    selection = _selection(context, manifest, translator, chosen, present)
+    early = EarlyEstimates(workspace)
+    if _is_to_estimate(context):
+        workspace.notes["early_estimates"] = early
+    with early:
+        built = _built(context, workspace, selection)
+        yield from _told(context, workspace, manifest, translator, built)
+
+
+def _is_to_estimate(context: dg.AssetExecutionContext) -> bool:
+    """Whether the step that estimates is still to come in the run."""
+    done: set[str] = context.resources.workspace.notes.get("built", set())
+    return all(
+        key in _selected(context) and ".".join(key.path) not in done
+        for key in (FITS_KEY, SCORES_KEY)
+    )
+
+
+def _selected(context: dg.AssetExecutionContext) -> AbstractSet[dg.AssetKey]:
+    """The assets of the run, in whichever step."""
+    return context.op_execution_context.job_def.asset_layer.selected_asset_keys
+
+
+def _built(
+    context: dg.AssetExecutionContext, workspace: Workspace, selection: tuple[list[str], list[str]]
+) -> dbt_runner.Built:
+    """What dbt built and tested of a selection."""
+    early: EarlyEstimates | None = workspace.notes.get("early_estimates")
+
+    def notice(event: dict[str, Any]) -> None:
+        context.log.info(event["info"]["msg"])
+        if early is not None:
+            early.seen(event)
+
     workspace.say("Building and testing the models")
-    built = dbt_runner.build(
+    return dbt_runner.build(
         workspace.home,
         workspace.candidate.database,
-        select,
-        exclude,
+        *selection,
+        first=early.awaits if early is not None else (),
         full_refresh=workspace.full_refresh,
         engine_config=workspace.engine_config,
-        on_result=lambda event: context.log.info(event["info"]["msg"]),
+        on_result=notice,
     )
+
+
+def _told(  # type: ignore[no-untyped-def]
+    context: dg.AssetExecutionContext,
+    workspace: Workspace,
+    manifest: Manifest,
+    translator: Translator,
+    built: dbt_runner.Built,
+):
+    """The outcome as Dagster's events, the checks on record; raises where one blocks."""
     with workspace.connect() as connection:
         judged = judge_tests(connection, workspace.run_id, manifest, built.results)
         tables = _tables(manifest, built.results)
@@ -158,7 +204,7 @@ def _built_later(
 
     They still are what they were in the last version, so that no test may compare with them.
     """
-    selected = context.op_execution_context.job_def.asset_layer.selected_asset_keys
+    selected = _selected(context)
     done: set[str] = context.resources.workspace.notes.get("built", set())
     return {
         _relation(node)

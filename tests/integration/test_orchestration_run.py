@@ -1,5 +1,6 @@
 """The daily job in process: it publishes, finds nothing new, and refuses what fails a check."""
 
+import threading
 import time
 from decimal import Decimal
 from typing import Any
@@ -8,7 +9,14 @@ import dagster as dg
 import pytest
 
 from ingest.errors import DeliveryRefused
-from orchestration import dbt_runner, early_loading, pipeline
+from orchestration import (
+    customer_estimates,
+    dbt_runner,
+    early_estimates,
+    early_loading,
+    pipeline,
+)
+from orchestration.assets import estimates
 from orchestration.build import build_defs
 from orchestration.candidate import candidates
 from orchestration.changes import unpublished
@@ -104,6 +112,35 @@ def test_who_interrupts_a_run_does_not_wait_for_what_is_being_loaded(
         raise KeyboardInterrupt
     assert run.wait() == {} and asked == ["orders"]
     assert time.monotonic() - began < 30
+
+
+def test_customers_are_estimated_beside_the_models_or_else_by_the_step(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where: list[str] = []
+
+    def goes_wrong(connection: Any, *_: Any) -> None:
+        connection.execute("insert into estimates.scored_on values ('half of it')")
+        raise MemoryError
+
+    def watched(*arguments: Any) -> Any:
+        where.append(threading.current_thread().name)
+        return customer_estimates.estimate(*arguments)
+
+    monkeypatch.setattr(estimates, "estimate", watched)
+    monkeypatch.setattr(early_estimates, "estimate", goes_wrong)
+    assert _run(tiny).status == "published"
+    scored = tiny.rows("select content from estimates.scored_on")
+    assert where == [threading.current_thread().name]
+    assert len(scored) == 1 and scored != [("half of it",)]
+
+    monkeypatch.setattr(early_estimates, "estimate", watched)
+    tiny.orders("2024-02", "B1,2024-02-01 10:00:00,GB,C1,P1,1,7.00,GBP")
+    assert _run(tiny).status == "published"
+    assert where[1:] == ["early-estimates"]
+    assert tiny.rows("select content from estimates.scored_on") != scored
+    checks = "select count(distinct run_id) from audit.checks where kind = 'estimate'"
+    assert tiny.rows(checks) == [(2,)]
 
 
 def test_an_interrupt_that_reaches_dbt_is_no_fault_of_the_project(
