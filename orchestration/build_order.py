@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import networkx  # type: ignore[import-untyped]
+from dbt.graph import Graph
 from dbt.graph.queue import GraphQueue
 
 
@@ -25,7 +25,7 @@ def first(names: Collection[str], threads: int) -> Iterator[None]:
     def scores(queue: GraphQueue, graph: Any) -> dict[str, int]:
         found = by_depth(queue, graph)
         wanted = [node for node in found if node.rpartition(".")[2] in names]
-        awaited = set(wanted).union(*(networkx.ancestors(graph, node) for node in wanted))
+        awaited = set(wanted).union(*(Graph(graph).ancestors(node) for node in wanted))
         return {node: depth - len(found) * (node in awaited) for node, depth in found.items()}
 
     def get(queue: GraphQueue, *arguments: Any, **named: Any) -> Any:
