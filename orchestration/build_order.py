@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from dbt.graph import Graph
 from dbt.graph.queue import GraphQueue
 
 
@@ -24,8 +23,7 @@ def first(names: Collection[str], threads: int) -> Iterator[None]:
 
     def scores(queue: GraphQueue, graph: Any) -> dict[str, int]:
         found = by_depth(queue, graph)
-        wanted = [node for node in found if node.rpartition(".")[2] in names]
-        awaited = set(wanted).union(*(Graph(graph).ancestors(node) for node in wanted))
+        awaited = _awaited(graph, [node for node in found if node.rpartition(".")[2] in names])
         return {node: depth - len(found) * (node in awaited) for node, depth in found.items()}
 
     def get(queue: GraphQueue, *arguments: Any, **named: Any) -> Any:
@@ -39,3 +37,15 @@ def first(names: Collection[str], threads: int) -> Iterator[None]:
         yield
     finally:
         GraphQueue._get_scores, GraphQueue.get = by_depth, taken  # type: ignore[method-assign]
+
+
+def _awaited(graph: Any, wanted: list[str]) -> set[str]:
+    """Some nodes and all that comes before them, the tests of what they rest on included."""
+    found: set[str] = set()
+    queue = list(wanted)
+    while queue:
+        node = queue.pop()
+        if node not in found:
+            found.add(node)
+            queue += graph.predecessors(node)
+    return found
