@@ -22,6 +22,7 @@ class KeptOpenEventLog(SqliteEventLogStorage):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._kept: dict[str, Connection] = {}
         self._columns: dict[str, bool] = {}
+        self._tables: set[str] = set()
         super().__init__(*arguments, **options)
 
     @classmethod
@@ -46,6 +47,12 @@ class KeptOpenEventLog(SqliteEventLogStorage):
             found = super()._has_asset_key_col_on_connection(conn, column_name)
             self._columns[column_name] = found
         return self._columns[column_name]
+
+    def has_table(self, table_name: str) -> bool:
+        """Whether a table is there; asked for every check through an engine made for it."""
+        if table_name not in self._tables and super().has_table(table_name):
+            self._tables.add(table_name)
+        return table_name in self._tables
 
     def _open(self, shard: str) -> Connection:
         engine = create_engine(
