@@ -73,18 +73,25 @@ class Prepared:
 
     @property
     def compiled_path(self) -> Path:
-        """The compiled SQL of the models and tests whose SQL follows from the project alone."""
-        return self.folder / "fixed.json"
+        """The compiled SQL of every node for a full build."""
+        return self.folder / "nodes.json"
 
     def manifest(self) -> dict[str, Any]:
         """The manifest as a dictionary."""
         content: dict[str, Any] = json.loads(self.manifest_path.read_bytes())
         return content
 
-    def compiled_sql(self) -> dict[str, str]:
-        """The compiled SQL of models and tests, by dbt's id."""
-        content: dict[str, str] = json.loads(self.compiled_path.read_bytes())
-        return content
+    def compiled(self, kind: str) -> dict[str, str]:
+        """The SQL of every `model` or `test` for a full build, by dbt's id."""
+        return {one.unique_id: one.sql for one in self._compiled() if one.kind == kind}
+
+    def fixed_sql(self) -> dict[str, str]:
+        """That of the models and tests whose SQL follows from the project alone."""
+        return {one.unique_id: one.sql for one in self._compiled() if one.is_fixed}
+
+    def _compiled(self) -> "list[_Compiled]":
+        content = json.loads(self.compiled_path.read_bytes())
+        return [_Compiled(unique_id, **one) for unique_id, one in content.items()]
 
 
 def prepare(home: Home, project: Path = PROJECT) -> Prepared:
@@ -94,9 +101,9 @@ def prepare(home: Home, project: Path = PROJECT) -> Prepared:
         ModelsFailed: the project cannot be parsed; the message is dbt's.
     """
     prepared = Prepared(home.dbt / f"manifest-{project_fingerprint(project)[:16]}")
-    if prepared.manifest_path.exists():
+    if prepared.compiled_path.exists():
         return prepared
-    outdated = set(home.dbt.glob("manifest-*"))
+    outdated = set(home.dbt.glob("manifest-*")) - {prepared.folder}
     partial = home.dbt / f".{prepared.folder.name}-{os.getpid()}"
     partial.mkdir(parents=True, exist_ok=True)
     try:
@@ -153,7 +160,7 @@ def build(
 
     from orchestration import build_order, compiled_sql
 
-    known = compiled_sql.used(prepared.compiled_sql())
+    known = compiled_sql.used(prepared.fixed_sql())
     config = engine_config or {}
     ordered = build_order.first(first, _threads(config))
     with _profile(home, database, config) as profiles, known, ordered:
@@ -167,31 +174,16 @@ def build(
     return Built([_node_result(result) for result in outcome.result.results], events)
 
 
-def compile_models(
-    home: Home, project: Path = PROJECT, kinds: Collection[str] = ("model",)
-) -> dict[str, str]:
-    """Return every model's SQL for a full build, by dbt's id; no warehouse is opened.
-
-    Args:
-        home: Where the manifest and dbt's files are kept.
-        project: The dbt project.
-        kinds: dbt's types of what is compiled: `model`, `test`.
-
-    Raises:
-        ModelsFailed: a model cannot be compiled; the message is dbt's.
-    """
-    compiled = _compile(home, project, prepare(home, project))
-    return {one.unique_id: one.sql for one in compiled if one.kind in kinds}
-
-
 @dataclass(frozen=True)
 class _Compiled:
     unique_id: str
     kind: str
+    is_fixed: bool
     sql: str
 
 
-def _compile(home: Home, project: Path, prepared: Prepared) -> list[_Compiled]:
+def _compile(home: Home, project: Path, prepared: Prepared) -> Iterator[Any]:
+    """Yield every node with its SQL for a full build; no warehouse is opened."""
     scratch = home.dbt / f"compile-{os.getpid()}"
     scratch.mkdir(parents=True, exist_ok=True)
     # the stem of the file is the name of the catalog that the manifest knows
@@ -208,8 +200,7 @@ def _compile(home: Home, project: Path, prepared: Prepared) -> list[_Compiled]:
             where=str(project),
             next_step="`make lint` shows what is wrong with a model",
         ) from outcome.exception
-    nodes = [result.node for result in outcome.result.results]
-    return [_Compiled(node.unique_id, node.resource_type, node.compiled_code) for node in nodes]
+    yield from (result.node for result in outcome.result.results)
 
 
 def _node_result(result: Any) -> NodeResult:
@@ -338,12 +329,16 @@ def _keep_compiled(home: Home, project: Path, prepared: Prepared) -> None:
     from orchestration.compiled_sql import is_fixed
 
     manifest = prepared.manifest()
-    fixed = {
-        one.unique_id: one.sql
-        for one in _compile(home, project, prepared)
-        if one.kind in {"model", "test"} and is_fixed(manifest, manifest["nodes"][one.unique_id])
+    compiled = {
+        node.unique_id: {
+            "kind": node.resource_type,
+            "is_fixed": node.resource_type in {"model", "test"}
+            and is_fixed(manifest, manifest["nodes"][node.unique_id]),
+            "sql": node.compiled_code,
+        }
+        for node in _compile(home, project, prepared)
     }
-    write_json(prepared.compiled_path, fixed)
+    write_json(prepared.compiled_path, compiled)
 
 
 def _adopt_tests(manifest: dict[str, Any]) -> None:

@@ -5,10 +5,11 @@ rows are shown to be enough. Which rows they are is in `lineage.yml`.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatch
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,6 @@ from orchestration.replay import PUBLISHED, Model, Replay, project_models
 
 SPECIFICATION = Path(__file__).with_name("lineage.yml")
 SAMPLE_ROWS = 10
-_KEPT = "listed_{table}"
 # doubles are summed in another order on fewer rows; what they print is the same
 _RELATIVE_TOLERANCE = 1e-9
 
@@ -105,6 +105,24 @@ class Lineage:
     reference: Sequence[str]
 
 
+@dataclass
+class _Behind:
+    """Rows that fit some conditions, and what follows from them; the columns of a cell's row share
+    it.
+
+    Attributes:
+        row: The row of the cell, computed from them again.
+        kept: The table in the scratch database that holds those of each fact; no empty ones.
+        facts: The listed rows, by how many were asked for.
+        deliveries: What they came with.
+    """
+
+    row: dict[str, Any]
+    kept: dict[str, str]
+    facts: dict[int | None, list[Fact]] = field(default_factory=dict)
+    deliveries: list[DeliveryUsed] | None = None
+
+
 def lineage() -> Lineage:
     """Return the content of `lineage.yml`."""
     return Lineage(**yaml.safe_load(SPECIFICATION.read_text(encoding="utf-8")))
@@ -139,7 +157,8 @@ class Explainer:
         self._file = versions.resolve(home)
         self._lineage = lineage()
         self._models: Mapping[str, Model] = {}
-        self._computed: tuple[str, dict[str, dict[str, Any]]] = ("", {})
+        self._row = ""
+        self._behind: dict[str, _Behind] = {}
 
     @contextmanager
     def opened(self) -> Iterator["Explainer"]:
@@ -158,11 +177,8 @@ class Explainer:
         key, value = self._value(name, where, column)
         if not self._models:
             self._models = project_models(self._home)
-        recomputed, is_equal, taken = self._recompute(name, key, column, value)
-        facts = [self._fact(fact, sample) for fact in taken]
-        found = self._explanation(name, column, key, value, recomputed, is_equal, taken, facts)
-        self._clear(taken)
-        return found
+        behind = self._recompute(name, key, column, value)
+        return self._explanation(name, column, key, value, behind, sample)
 
     # ---------------------------------------------------------------- the cell
 
@@ -218,75 +234,82 @@ class Explainer:
 
     # ---------------------------------------------------------------- computing it again
 
-    def _recompute(
-        self, table: str, key: Mapping[str, Any], column: str, value: Any
-    ) -> tuple[Any, bool, list[str]]:
-        """Try the alternatives, the narrowest first; return the value and the tables taken from."""
+    def _recompute(self, table: str, key: Mapping[str, Any], column: str, value: Any) -> _Behind:
+        """Try the alternatives, the narrowest first; return the first that gives the value."""
         patterns = self._lineage.tables[table]["rows"]
         alternatives = next(rows for name, rows in patterns.items() if fnmatch(column, name))
-        recomputed: Any = None
-        taken: list[str] = []
-        for place, conditions in enumerate(alternatives):
-            if place:
-                self._clear(taken)
-            taken = self._take(table, conditions)
-            recomputed = self._run(table, taken, key, conditions).get(column)
-            if same(value, recomputed):
-                return recomputed, True, self._with_rows(taken)
-        return recomputed, False, self._with_rows(taken)
+        for conditions in alternatives:
+            behind = self._found(table, key, conditions)
+            if same(value, behind.row.get(column)):
+                break
+        return behind
 
-    def _take(self, table: str, conditions: Mapping[str, str]) -> list[str]:
+    def _found(self, table: str, key: Mapping[str, Any], conditions: Mapping[str, str]) -> _Behind:
+        """Return what stands behind a row by some conditions; found once while the row is asked."""
+        row, asked = repr((table, sorted(key.items()))), repr(sorted(conditions.items()))
+        if self._row != row:
+            self._clear()
+            self._row = row
+        if asked not in self._behind:
+            taken = self._take(table, conditions)
+            again = self._replayed(table, taken, key)
+            filled = {name: kept for name, kept in taken.items() if self._count(kept)}
+            self._behind[asked] = _Behind(again, filled)
+        return self._behind[asked]
+
+    def _take(self, table: str, conditions: Mapping[str, str]) -> dict[str, str]:
         """Copy the rows that fit; facts of the same kind that are not named are left empty."""
         kind = "raw." if any(name.startswith("raw.") for name in conditions) else "core."
         possible = [*conditions, *(f for f in self._lineage.facts if kind == "core.")]
-        taken = list(dict.fromkeys(name for name in possible if name != table))
+        number = len(self._behind)
+        taken = {
+            name: f"temp.listed_{number}_{name.replace('.', '_')}"
+            for name in possible
+            if name != table
+        }
         self._connection.execute(f"use {PUBLISHED}")
         try:
-            for name in taken:
+            for name, kept in taken.items():
                 condition = conditions.get(name, "false")
                 self._connection.execute(
-                    f"create or replace temp table {_kept(name)} as "
+                    f"create or replace temp table {kept} as "
                     f"select listed.* from {name} as listed, temp.cell as cell where {condition}"
                 )
         finally:
             self._connection.execute("use memory")
         return taken
 
-    def _run(
-        self, table: str, taken: Sequence[str], key: Mapping[str, Any], conditions: Any
+    def _replayed(
+        self, table: str, taken: Mapping[str, str], key: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Return the row computed again; its columns with the same conditions share the work."""
-        cell, asked = repr((table, sorted(key.items()))), repr(sorted(conditions.items()))
-        if self._computed[0] != cell:
-            self._computed = (cell, {})
-        rows = self._computed[1]
-        if asked not in rows:
-            rows[asked] = self._replayed(table, taken, key)
-        return rows[asked]
-
-    def _replayed(self, table: str, taken: Sequence[str], key: Mapping[str, Any]) -> dict[str, Any]:
-        for name in taken:
+        for name, kept in taken.items():
             self._connection.execute(f"create schema if not exists {name.partition('.')[0]}")
-            self._connection.execute(f"create view {name} as select * from temp.{_kept(name)}")
+            self._connection.execute(f"create view {name} as select * from {kept}")
         replay = Replay(self._connection, self._models, self._lineage.reference)
         try:
-            replay.compute(table, taken)
+            replay.compute(table, list(taken))
             condition = " and ".join(f'"{name}" is not distinct from ?' for name in key)
             found = self._rows(f"select * from {table} where {condition}", list(key.values()))
         finally:
-            replay.forget(taken)
+            replay.forget(list(taken))
         return found[0] if found else {}
 
-    def _with_rows(self, taken: Sequence[str]) -> list[str]:
-        return [name for name in taken if self._count(name)]
-
-    def _clear(self, taken: Sequence[str]) -> None:
-        for name in taken:
-            self._connection.execute(f"drop table if exists temp.{_kept(name)}")
+    def _clear(self) -> None:
+        for behind in self._behind.values():
+            for kept in behind.kept.values():
+                self._connection.execute(f"drop table {kept}")
+        self._behind.clear()
 
     # ---------------------------------------------------------------- what stands behind it
 
-    def _fact(self, table: str, sample: int | None) -> Fact:
+    def _facts(self, behind: _Behind, sample: int | None) -> list[Fact]:
+        if sample not in behind.facts:
+            behind.facts[sample] = [
+                self._fact(table, kept, sample) for table, kept in behind.kept.items()
+            ]
+        return behind.facts[sample]
+
+    def _fact(self, table: str, kept: str, sample: int | None) -> Fact:
         """Return the listed rows, each beside its raw row and its file."""
         entity, prefix, shown = self._origin(table)
         limit = "" if sample is None else f"limit {sample}"
@@ -299,7 +322,7 @@ class Explainer:
                 raw_rows._row_number as row_number,
                 deliveries.path,
                 to_json(raw_rows) as raw
-            from temp.{_kept(table)} as listed
+            from {kept} as listed
             left join {PUBLISHED}.raw.{entity} as raw_rows
                 on listed.{prefix}delivery_id = raw_rows._delivery_id
                 and listed.{prefix}row_number = raw_rows._row_number
@@ -311,7 +334,7 @@ class Explainer:
         )
         for row in rows:
             row["raw"] = _without_nulls(json.loads(row["raw"])) if row["raw"] else None
-        return Fact(table, self._count(table), rows)
+        return Fact(table, self._count(kept), rows)
 
     def _origin(self, table: str) -> tuple[str, str, list[str]]:
         """Return the raw entity of a fact, the prefix of its lineage columns, and what to show."""
@@ -320,16 +343,17 @@ class Explainer:
         spec = self._lineage.facts[table]
         return spec["raw"], "", spec["show"]
 
-    def _deliveries(self, taken: Sequence[str]) -> list[DeliveryUsed]:
-        found: list[DeliveryUsed] = []
-        for table in taken:
-            entity, prefix, _ = self._origin(table)
-            rows = f"select {prefix}delivery_id as delivery_id from temp.{_kept(table)}"
-            found += self._delivered(rows, entity, "rows")
-            found += self._used(table)
-        return found
+    def _deliveries(self, behind: _Behind) -> list[DeliveryUsed]:
+        if behind.deliveries is None:
+            behind.deliveries = []
+            for table, kept in behind.kept.items():
+                entity, prefix, _ = self._origin(table)
+                rows = f"select {prefix}delivery_id as delivery_id from {kept}"
+                behind.deliveries += self._delivered(rows, entity, "rows")
+                behind.deliveries += self._used(table, kept)
+        return behind.deliveries
 
-    def _used(self, table: str) -> Iterator[DeliveryUsed]:
+    def _used(self, table: str, kept: str) -> Iterator[DeliveryUsed]:
         """Yield the deliveries of the rates, products and matches that the rows were made with."""
         self._connection.execute(f"use {PUBLISHED}")
         try:
@@ -337,7 +361,7 @@ class Explainer:
                 rows = (
                     f"select used._delivery_id as delivery_id from raw.{entity} as used "
                     f"where used._superseded_by is null and exists ("
-                    f"select 1 from temp.{_kept(table)} as listed where {condition})"
+                    f"select 1 from {kept} as listed where {condition})"
                 )
                 yield from self._delivered(rows, entity, "used with them")
         finally:
@@ -361,7 +385,7 @@ class Explainer:
         )
         return [DeliveryUsed(**row) for row in found]
 
-    def _checks(self, table: str, run_id: str, taken: Sequence[str]) -> Checks:
+    def _checks(self, table: str, run_id: str, taken: Iterable[str]) -> Checks:
         """Return the checks of the run that judged this version, of the tables on the way."""
         tables = [table, *taken, *self._ancestors(table)]
         rows = self._rows(
@@ -389,13 +413,13 @@ class Explainer:
         column: str,
         key: dict[str, Any],
         value: Any,
-        recomputed: Any,
-        is_equal: bool,
-        taken: list[str],
-        facts: list[Fact],
+        behind: _Behind,
+        sample: int | None,
     ) -> Explanation:
         record = versions.read_record(self._home, self._file.stem)
         run_id = record.get("run_id", "")
+        recomputed = behind.row.get(column)
+        facts = self._facts(behind, sample)
         return Explanation(
             version=self._file.stem,
             run_id=run_id,
@@ -405,11 +429,11 @@ class Explainer:
             key=key,
             value=value,
             recomputed=recomputed,
-            is_equal=is_equal,
+            is_equal=same(value, recomputed),
             code_changed=self._code_changed(run_id),
             facts=facts,
-            deliveries=self._deliveries(taken),
-            checks=self._checks(table, run_id, taken),
+            deliveries=self._deliveries(behind),
+            checks=self._checks(table, run_id, behind.kept),
             raw_rows=sum(fact.count for fact in facts),
         )
 
@@ -417,10 +441,14 @@ class Explainer:
         rows = self._rows(
             f"select code_sha256 from {PUBLISHED}.audit.runs where run_id = ?", [run_id]
         )
-        return bool(rows) and rows[0]["code_sha256"] != code_fingerprint()
+        return bool(rows) and rows[0]["code_sha256"] != self._code_sha256
+
+    @cached_property
+    def _code_sha256(self) -> str:
+        return code_fingerprint()
 
     def _count(self, table: str) -> int:
-        rows = self._rows(f"select count(*) as rows from temp.{_kept(table)}")
+        rows = self._rows(f"select count(*) as rows from {table}")
         return int(rows[0]["rows"])
 
     def _rows(self, query: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
@@ -434,10 +462,6 @@ def same(value: Any, recomputed: Any) -> bool:
     if isinstance(value, float) and isinstance(recomputed, float):
         return abs(value - recomputed) <= _RELATIVE_TOLERANCE * max(1.0, abs(value))
     return bool(value == recomputed)
-
-
-def _kept(table: str) -> str:
-    return _KEPT.format(table=table.replace(".", "_"))
 
 
 def _without_nulls(row: Mapping[str, Any]) -> dict[str, Any]:

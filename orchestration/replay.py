@@ -4,7 +4,6 @@ Belongs here: running compiled models in a scratch database beside a published v
 are chosen belongs in `lineage.yml` and `explain`.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -14,7 +13,6 @@ import duckdb
 
 from ingest.home import Home
 from orchestration import dbt_runner
-from orchestration.files import write_json
 
 PUBLISHED = "published"
 
@@ -93,16 +91,13 @@ class Replay:
 
 
 def project_models(home: Home) -> dict[str, Model]:
-    """Return all relations of the project with their full SQL; compiled once a state of the code.
+    """Return all relations of the project with their full SQL.
 
     Raises:
         ModelsFailed: the project cannot be compiled.
     """
     prepared = dbt_runner.prepare(home)
-    cache = prepared.folder / "compiled.json"
-    if not cache.exists():
-        write_json(cache, dbt_runner.compile_models(home))
-    return _relations(prepared.manifest(), json.loads(cache.read_text(encoding="utf-8")))
+    return _relations(prepared.manifest(), prepared.compiled("model"))
 
 
 def _relations(manifest: Mapping[str, Any], compiled: Mapping[str, str]) -> dict[str, Model]:

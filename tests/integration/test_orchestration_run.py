@@ -151,7 +151,7 @@ def test_an_interrupt_that_reaches_dbt_is_no_fault_of_the_project(
     interrupted = dbtRunnerResult(success=False, exception=KeyboardInterrupt())
     monkeypatch.setattr(dbtRunner, "invoke", lambda *_, **__: interrupted)
     with pytest.raises(KeyboardInterrupt):
-        dbt_runner.compile_models(tiny.home)
+        dbt_runner.build(tiny.home, tiny.folder / "warehouse.duckdb")
 
 
 def test_a_share_over_a_hundred_publishes_nothing(tiny: Tiny) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from ingest.home import Home
 from orchestration import dbt_runner
+from orchestration.fingerprints import project_fingerprint
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def test_all_but_the_models_that_are_built_by_months_have_their_sql(
     prepared: dbt_runner.Prepared,
 ) -> None:
     nodes = prepared.manifest()["nodes"]
-    compiled = prepared.compiled_sql()
+    compiled = prepared.fixed_sql()
     fixed = {
         name
         for name, node in nodes.items()
@@ -38,7 +39,7 @@ def test_all_but_the_models_that_are_built_by_months_have_their_sql(
 
 
 def test_sql_that_is_kept_names_no_catalog(prepared: dbt_runner.Prepared) -> None:
-    compiled = prepared.compiled_sql()
+    compiled = prepared.fixed_sql()
     assert not [name for name, sql in compiled.items() if '"warehouse".' in sql or not sql.strip()]
 
 
@@ -61,7 +62,26 @@ def test_a_failure_is_told_as_dbt_itself_tells_it(
     home = Home(prepared.folder.parents[1])
     known = dbt_runner.build(home, database, [test]).results
     # without any SQL known, dbt's own runner compiles and counts
-    monkeypatch.setattr(dbt_runner.Prepared, "compiled_sql", lambda self: {})
+    monkeypatch.setattr(dbt_runner.Prepared, "fixed_sql", lambda self: {})
     [own] = dbt_runner.build(home, database, [test]).results
     assert (own.status, own.failures) == ("fail", 2)
     assert known == [own]
+
+
+def test_what_another_version_prepared_gives_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Home(tmp_path)
+    now = home.dbt / f"manifest-{project_fingerprint()[:16]}"
+    for folder in (now, home.dbt / "manifest-0123456789abcdef"):
+        folder.mkdir(parents=True)
+        (folder / "manifest.json").write_text("{}")
+    monkeypatch.setattr(dbt_runner, "_parse", lambda home, project, into: None)
+    monkeypatch.setattr(
+        dbt_runner,
+        "_keep_compiled",
+        lambda home, project, prepared: prepared.compiled_path.write_text("{}"),
+    )
+    prepared = dbt_runner.prepare(home)
+    assert prepared.folder == now and prepared.compiled("model") == {}
+    assert list(home.dbt.iterdir()) == [now] and not prepared.manifest_path.exists()

@@ -85,11 +85,10 @@ FAULTS = {
 @pytest.fixture(scope="module")
 def compiled(parsed_project: Path) -> dict[str, tuple[Mapping[str, Any], str]]:
     """The node and the SQL of every data test, by its name."""
-    home = Home(parsed_project.parent)
-    nodes = dbt_runner.prepare(home).manifest()
-    sql = dbt_runner.compile_models(home, kinds=["test"])
+    prepared = dbt_runner.prepare(Home(parsed_project.parent))
+    nodes = prepared.manifest()
     return {nodes["nodes"][key]["name"]: (nodes["nodes"][key] | {"root": nodes}, text)
-            for key, text in sql.items()}  # fmt: skip
+            for key, text in prepared.compiled("test").items()}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
