@@ -2,9 +2,10 @@
 
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,12 @@ from typing import Any
 
 import duckdb
 import pytest
+from click.testing import CliRunner
 from hypothesis import settings
 
 from companies.demo.generate import begin_anew
+from ingest.home import Home
+from orchestration.cli import main
 
 ROOT = Path(__file__).resolve().parents[1]
 TRADEWIND = Path(sys.executable).with_name("tradewind")
@@ -63,12 +67,12 @@ def tradewind(*arguments: str | Path, **environment: str) -> subprocess.Complete
     )
 
 
-def publish(company: Path, home: Path, **environment: str) -> Published:
+def publish(company: Path, home: Path) -> Published:
     """Run a company file to a published warehouse; a refusal fails the test with its message."""
-    done = tradewind("run", "--company", company, "--home", home, **environment)
-    if done.returncode:
-        pytest.fail(f"tradewind run ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
-    return Published(company, home, done.stdout + done.stderr)
+    done = CliRunner().invoke(main, ["run", "--company", str(company), "--home", str(home)])
+    if done.exit_code:
+        pytest.fail(f"tradewind run ended with {done.exit_code}:\n{done.output}")
+    return Published(company, home, done.output)
 
 
 @contextmanager
@@ -93,25 +97,36 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def publish_once(shared_folder: Path) -> Callable[[str, Path], Published]:
-    """Publish a company once a session under a name, whichever worker asks first."""
+def parsed_project(shared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The dbt folder of a home, with the manifest prepared: once a session, copied by each worker.
 
-    def published(name: str, company: Path) -> Published:
-        place = shared_folder / name
-        with once(place) as is_first:
-            if is_first:
-                (place / "output").write_text(publish(company, place / "home").output)
-        return Published(company, place / "home", (place / "output").read_text())
+    Homes are spared the parsing by a copy of it; that it works from nothing as well is seen where
+    the demo is published.
+    """
+    from orchestration import dbt_runner
 
-    return published
+    prepared = Home(shared_folder / "parsed")
+    with once(prepared.root) as is_first:
+        if is_first:
+            dbt_runner.prepare(prepared)
+    copy = Home(tmp_path_factory.mktemp("parsed"))
+    shutil.copytree(prepared.dbt, copy.dbt)
+    return copy.dbt
 
 
 @pytest.fixture(scope="session")
-def demo_warehouse(publish_once: Callable[[str, Path], Published]) -> Published:
+def demo_warehouse(shared_folder: Path) -> Published:
     """The demo company, run once a session and shared: tests only read it.
 
-    Tests that use it carry `pytest.mark.xdist_group("demo")`, so that one worker runs them all and
-    the others do not wait for its run.
+    It is run as a user runs it first: as a process of its own, in a home where nothing is. Tests
+    that use it carry `pytest.mark.xdist_group("demo")`, so that one worker runs them all and the
+    others do not wait for its run.
     """
+    place = shared_folder / "demo"
     begin_anew()
-    return publish_once("demo", DEMO_COMPANY)
+    with once(place) as is_first:
+        if is_first:
+            done = tradewind("run", "--company", DEMO_COMPANY, "--home", place / "home")
+            assert done.returncode == 0, done.stdout + done.stderr
+            (place / "output").write_text(done.stdout + done.stderr)
+    return Published(DEMO_COMPANY, place / "home", (place / "output").read_text())

@@ -147,7 +147,7 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
 
 
 @pytest.fixture(scope="session")
-def first_day(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Shop:
+def first_day(tmp_path_factory: pytest.TempPathFactory, warm: Warm, parsed_project: Path) -> Shop:
     """The company with one version published. Not to be changed: tests work on copies."""
     shop = Shop(tmp_path_factory.mktemp("first_day"), warm)
     shop.write("company.yml", COMPANY)
@@ -159,6 +159,7 @@ def first_day(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Shop:
         "2024-02-01,GB,10000,100000\n",
     )
     shop.write("products.csv", "sku,name,cost\nP0,Hammer,4.00\nP1,Saw,5.00\n")
+    shutil.copytree(parsed_project, shop.home.dbt)
     shop.published()
     return shop
 

@@ -1,4 +1,4 @@
-"""A company of six order lines, so that a whole run costs seconds, and a parsed dbt project."""
+"""A company of six order lines, so that a whole run costs seconds."""
 
 import shutil
 from collections.abc import Callable
@@ -92,16 +92,6 @@ def write_tiny(folder: Path) -> Tiny:
     )  # fmt: skip
     tiny.write("products.csv", "sku,name,cost", "P0,Hammer,4.00", "P1,Saw,5.00")
     return tiny
-
-
-@pytest.fixture(scope="session")
-def parsed_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The dbt folder of a home, with the manifest prepared."""
-    from orchestration import dbt_runner
-
-    home = Home(tmp_path_factory.mktemp("parsed"))
-    dbt_runner.prepare(home)
-    return home.dbt
 
 
 @pytest.fixture(scope="session")

@@ -63,12 +63,17 @@ class SmallCompany:
         # JSON is YAML
         file.write_text(json.dumps({**SETTINGS, **self.settings, "sources": sources}), "utf-8")
         company = load_company(file)
-        prepare(connection, company)
-        prepare_audit(connection)
-        for source in company.sources:
-            land(source, company, self.home)
-            load_source(connection, source, company, self.home, "run-1")
+        load_raw(connection, company, self.home)
         return company
+
+
+def load_raw(connection: duckdb.DuckDBPyConnection, company: Company, home: Home) -> None:
+    """Land and load every source of a company into the raw layer that a connection sees."""
+    prepare(connection, company)
+    prepare_audit(connection)
+    for source in company.sources:
+        land(source, company, home)
+        load_source(connection, source, company, home, "run-1")
 
 
 def make_tables(

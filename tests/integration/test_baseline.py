@@ -8,7 +8,9 @@ import pytest
 
 from bench import baseline
 from bench.data import write_company
-from tests.conftest import Published, publish
+from ingest.company import load_company
+from ingest.home import Home
+from tests.integration.small import load_raw, make_tables
 
 pytestmark = pytest.mark.xdist_group("baseline")
 
@@ -69,15 +71,22 @@ _MORE_LINES = """
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> duckdb.DuckDBPyConnection:
+def both(
+    tmp_path_factory: pytest.TempPathFactory, parsed_project: Path
+) -> duckdb.DuckDBPyConnection:
     # enough lines that every category sells in every market and month
     folder = tmp_path_factory.mktemp("baseline")
     company = write_company(folder / "company", 20_000)
     _put_in_one_file(folder / "company" / "orders")
-    published: Published = publish(company, folder / "home")
+    home = Home(folder / "home")
+    home.root.mkdir()
+    home.dbt.symlink_to(parsed_project)
+    with duckdb.connect(str(home.warehouse)) as ours:
+        load_raw(ours, load_company(company), home)
+        make_tables(ours, home)
     baseline.main(folder / "company", folder / "baseline.duckdb")
     connection = duckdb.connect()
-    for name, file in (("ours", published.warehouse), ("baseline", folder / "baseline.duckdb")):
+    for name, file in (("ours", home.warehouse), ("baseline", folder / "baseline.duckdb")):
         connection.execute(f"attach '{Path(file)}' as {name} (read_only)")
     return connection
 

@@ -18,7 +18,7 @@ from ingest import forgotten, landing
 from ingest.company import Company, load_company
 from ingest.home import Home
 from ingest.landing import land, manifest
-from ingest.load import load_source, pending, prepare
+from ingest.load import pending
 from orchestration import dbt_runner, versions
 from orchestration.candidate import free_share
 from orchestration.export import export_marts
@@ -26,9 +26,11 @@ from orchestration.files import sha256, swap_link
 from orchestration.forget import forget as steps
 from orchestration.forget.forget import UnknownCustomer, forget
 from orchestration.forget.rules import of_project
-from orchestration.gates.results import prepare_audit
 from tests.integration.rest_server import MAPPING, Api, Shop, order, serving, told
-from tests.integration.small import make_tables
+from tests.integration.small import load_raw, make_tables
+
+# one worker runs these tests: the state is made once
+pytestmark = pytest.mark.xdist_group("forget")
 
 NAME = "Zoë Quillfeather"
 MARK = "quillfeather"
@@ -163,11 +165,7 @@ class State:
     def load(self, file: Path) -> duckdb.DuckDBPyConnection:
         """Land and load everything into a database of its own."""
         connection = duckdb.connect(str(file))
-        prepare(connection, self.company)
-        prepare_audit(connection)
-        for source in self.company.sources:
-            land(source, self.company, self.home)
-            load_source(connection, source, self.company, self.home, "run-1")
+        load_raw(connection, self.company, self.home)
         return connection
 
     def rows(self, sql: str, version: str = V1) -> list[tuple[Any, ...]]:

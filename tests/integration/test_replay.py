@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from click.testing import CliRunner
 
@@ -18,6 +19,7 @@ from orchestration import pipeline
 from orchestration.cli import main
 from orchestration.versions import current_version
 from tests.integration.conftest import ORDERS, TINY, Tiny
+from tests.integration.small import load_raw, make_tables
 
 pytestmark = pytest.mark.xdist_group("orchestration")
 
@@ -88,12 +90,14 @@ def _content(tiny: Tiny) -> dict[str, Any]:
 
 
 def _assert_as_clean(mended: Tiny, folder: Path) -> None:
-    """Compare a home with a fresh one that loads the same files with the same company file."""
-    shutil.copytree(mended.folder, folder / "company")
-    clean = Tiny(folder / "company", Home(folder / "home"))
-    shutil.copytree(mended.home.dbt, clean.home.dbt)
-    assert pipeline.run(clean.company, clean.home).status == "published"
-    mended_content, clean_content = _content(mended), _content(clean)
+    """Compare a home with all tables made at once of the same files with the same company file."""
+    home = Home(folder)
+    home.dbt.parent.mkdir()
+    home.dbt.symlink_to(mended.home.dbt)
+    with duckdb.connect(str(home.warehouse)) as connection:
+        load_raw(connection, mended.company, home)
+        make_tables(connection, home, mended.company.customer_value)
+    mended_content, clean_content = _content(mended), _content(Tiny(mended.folder, home))
     assert set(mended_content) == set(clean_content)
     assert {"core.fct_sales", "raw.sales", "quarantine.rows"} < set(clean_content)
     different = [table for table in clean_content if mended_content[table] != clean_content[table]]

@@ -1,13 +1,15 @@
-"""Real data: found beside the checkout or through TRADEWIND_DATA, and published once a session."""
+"""Real data: found beside the checkout or through TRADEWIND_DATA, and published."""
 
 import os
+import shutil
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, Published, once
+from ingest.home import Home
+from tests.conftest import ROOT, Published, once, publish
 
 DATA = Path(os.environ.get("TRADEWIND_DATA") or ROOT.parent / "shared" / "data")
 EXAMPLES = ROOT / "companies" / "examples"
@@ -32,10 +34,16 @@ def monkeypatch_session() -> Iterator[pytest.MonkeyPatch]:
 
 @pytest.fixture(scope="session")
 def publish_example(
-    data: Path, publish_once: Callable[[str, Path], Published]
+    data: Path, parsed_project: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Published]:
-    """Publish one of the examples, once a session."""
-    return lambda name: publish_once(name, EXAMPLES / name / "company.yml")
+    """Publish one of the examples; each is looked at by one module."""
+
+    def published(name: str) -> Published:
+        home = tmp_path_factory.mktemp(name)
+        shutil.copytree(parsed_project, Home(home).dbt)
+        return publish(EXAMPLES / name / "company.yml", home)
+
+    return published
 
 
 @pytest.fixture(scope="session")

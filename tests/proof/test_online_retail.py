@@ -13,6 +13,7 @@ from ingest import landing, load
 from ingest.company import Company, load_company
 from ingest.home import Home
 from tests.conftest import Published, publish
+from tests.integration.small import load_raw, make_tables
 from tests.proof.conftest import EXAMPLES
 
 EXAMPLE = EXAMPLES / "online_retail" / "company.yml"
@@ -190,18 +191,26 @@ def _load(company: Company, home: Home) -> None:
 
 @pytest.mark.xdist_group("online_retail_runs")
 def test_runs_day_by_day_in_any_order_and_twice_publish_the_same_marts(
-    online_retail_days: list[Path], tmp_path: Path
+    online_retail_days: list[Path], parsed_project: Path, tmp_path: Path
 ) -> None:
-    """Twelve days with two turns of the month, as published: at once, and in two runs."""
+    """Twelve days with two turns of the month: published in two runs, and made at once."""
     days = online_retail_days[20:26] + online_retail_days[44:50]
-    at_once = _company_of_days(tmp_path / "at_once")
-    _arrive(at_once, days)
-    expected = publish(at_once, tmp_path / "at_once" / "home")
     shuffled = random.Random(2).sample(days, len(days))
     in_parts = _company_of_days(tmp_path / "in_parts")
+    home = Home(tmp_path / "in_parts" / "home")
+    shutil.copytree(parsed_project, home.dbt)
     for number in (5, 12):
         _arrive(in_parts, shuffled[:number])
-        found = publish(in_parts, tmp_path / "in_parts" / "home")
+        found = publish(in_parts, home.root)
+    at_once = _company_of_days(tmp_path / "at_once")
+    _arrive(at_once, days)
+    company, other = load_company(at_once), Home(tmp_path / "at_once" / "home")
+    other.root.mkdir()
+    other.dbt.symlink_to(parsed_project)
+    with duckdb.connect(str(other.warehouse)) as connection:
+        load_raw(connection, company, other)
+        make_tables(connection, other, company.customer_value)
+    expected = Published(at_once, other.root, "")
     assert _marts(found) == _marts(expected)
 
 

@@ -8,12 +8,9 @@ import pytest
 
 from ingest.company import load_company
 from ingest.home import Home
-from ingest.landing import land
-from ingest.load import load_source, prepare
 from orchestration.gates import double_counts
-from orchestration.gates.results import prepare_audit
 from tests.conftest import Published
-from tests.integration.small import make_tables
+from tests.integration.small import load_raw, make_tables
 from tests.proof.conftest import EXAMPLES
 
 pytestmark = pytest.mark.xdist_group("retail_turnover")
@@ -76,11 +73,7 @@ def test_a_file_that_adds_up_groups_and_industries_is_warned(
     home.dbt.symlink_to(Home(published.home).dbt)
     company = load_company(file)
     with duckdb.connect(str(home.versions / "20240101T000000000000.duckdb")) as connection:
-        prepare(connection, company)
-        prepare_audit(connection)
-        for source in company.sources:
-            land(source, company, home)
-            load_source(connection, source, company, home, "run-1")
+        load_raw(connection, company, home)
         make_tables(connection, home)
         (result,) = double_counts.result(connection)
     assert (result.severity, result.is_passed, result.failing_rows) == ("warn", False, 3)

@@ -181,14 +181,16 @@ def test_structure_is_what_pandas_makes_of_the_file(published: Published, data: 
         before, size_before = firms, value.sum()
 
 
-def test_price_volume_and_mix_from_1979_to_1980(data: Path, tmp_path: Path) -> None:
+def test_price_volume_and_mix_from_1979_to_1980(
+    data: Path, parsed_project: Path, tmp_path: Path
+) -> None:
     """General Motors' cars as its sales: each cause against what pandas makes of the file."""
     pd = pytest.importorskip("pandas")
     raw = pd.read_csv(data / "us_autos" / "autos_model_year.csv")
     cars = raw[(raw["fid"] == 19) & raw["year"].isin([1979, 1980])]
-    small = SmallCompany(
-        Home(tmp_path), {"home_market": "US", "reporting_currency": "USD"}
-    ).has(
+    home = Home(tmp_path)
+    home.dbt.symlink_to(parsed_project)
+    small = SmallCompany(home, {"home_market": "US", "reporting_currency": "USD"}).has(
         "sales",
         *({"order_id": str(n), "ordered_at": f"{car.year}-01-01", "product_id": car.name_,
            "quantity": int(car.sales), "unit_price": float(car.price)}

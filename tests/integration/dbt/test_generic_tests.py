@@ -20,6 +20,9 @@ import duckdb
 import pytest
 import yaml
 
+# one worker runs these tests: dbt is started once
+pytestmark = pytest.mark.xdist_group("generic_tests")
+
 GENERIC_TESTS = Path(__file__).parents[3] / "dbt_project" / "tests" / "generic"
 
 PROJECT = {
