@@ -57,17 +57,17 @@ class People:
         """The same people, known by these texts as well."""
         return replace(self, names=tuple(dict.fromkeys([*self.names, *names])))
 
-    @property
+    @cached_property
     def telling(self) -> "People":
         """By those names alone that mean nobody and nothing else, wherever they stand."""
         return replace(self, names=tuple(name for name in self.names if is_telling(name)))
 
-    @property
+    @cached_property
     def worded(self) -> "People":
         """By those names alone that are words, and not bare numbers or short codes."""
         return replace(self, names=tuple(name for name in self.names if is_word(name)))
 
-    @property
+    @cached_property
     def long(self) -> "People":
         """By those names alone that are no short codes: for logs, where numbers are few."""
         return replace(self, names=tuple(n for n in self.names if len(n.strip()) >= _WORD_LENGTH))
@@ -126,7 +126,9 @@ class People:
         # escapes of capitals are other ones than those of small letters
         cased = {c for n in self.names for c in (n, n.lower(), n.upper(), n.title())}
         spelled = {form for name in cased for form in _spellings(name)}
-        return tuple(sorted(spelled, key=lambda form: (-len(form), form)))
+        # they are looked for in any case: of forms that differ in it alone, one does for all
+        distinct = {_in_small_letters(form): form for form in sorted(spelled)}.values()
+        return tuple(sorted(distinct, key=lambda form: (-len(form), form)))
 
     @cached_property
     def _alternatives(self) -> str:
@@ -216,6 +218,11 @@ def _spellings(name: str) -> set[str]:
     numbered = page.encode("ascii", "xmlcharrefreplace").decode()
     entities = "".join(_entity(character) for character in page)
     return {bare, once, plain, twice, nested, in_csv, page, numbered, entities, quote(bare)}
+
+
+def _in_small_letters(text: str) -> str:
+    # of other alphabets not every program takes the same letters for pairs
+    return "".join(c.lower() if c.isascii() else c for c in text)
 
 
 def _entity(character: str) -> str:

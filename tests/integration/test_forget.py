@@ -491,7 +491,8 @@ def test_a_rehearsal_counts_and_changes_nothing(original: State) -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("Zoë Q-1", "by Zo\\u00eb Q-1."), ("a&b c", "x a&amp;b c y"),
+        ("Zoë Q-1", "by Zo\\u00eb Q-1."), ("Zoë Q-1", "BY ZO\\u00CB Q-1."),
+        ("Zoë Q-1", "BY ZOË q-1."), ("a&b c", "x a&amp;b c y"),
         ('q"x y', 'say "q""x y"'), ("C100064", "(c100064)"),
     ],
 )  # fmt: skip
