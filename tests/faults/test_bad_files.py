@@ -91,7 +91,7 @@ UNREADABLE = [
     Fault("latin.csv", lambda content: content.decode().encode("latin-1"), ("utf-8", "encoding")),
     Fault("wide.csv", lambda content: content.decode().encode("utf-16"), ("utf-16", "zero bytes")),
     Fault("shifted.csv", _shifted, ("20 of 20 rows", "Expected Number of Columns: 8 Found: 9")),
-    Fault("swapped.csv", _shifted_in_width, ("swapped.csv", "ordered_at", "sources check")),
+    Fault("swapped.csv", _shifted_in_width, ("20 of 20 rows", "'GB', expected a date and time")),
 ]
 STEPS = ([*NOT_WHOLE], *([fault] for fault in UNREADABLE))
 ALL = [*NOT_WHOLE, *UNREADABLE]
