@@ -41,8 +41,8 @@ _FIT_COLUMNS = (
     "cells, is_identified, reason, is_chosen, data_version"
 )
 _CELLS = "intermediate.int_customers__cells"
-_HISTORIES = "intermediate.int_customers__histories"
-READ = (_CELLS, _HISTORIES)
+HISTORIES = "intermediate.int_customers__histories"
+READ = (_CELLS, HISTORIES)
 ESTIMATED = frozenset({"estimates.customer_fits", "estimates.customer_scores"})
 _USED = """
 select cohort, 'buying' as model_of, model, coalesce(reason, choice_reason), settings
@@ -153,7 +153,7 @@ def _groups(connection: "duckdb.DuckDBPyConnection") -> list[_Group]:
         ) as distinct_cells
         group by basis, cohort order by basis, cohort
     """).fetchall()
-    ends = dict(connection.execute(f"select distinct basis, until_date from {_HISTORIES}")
+    ends = dict(connection.execute(f"select distinct basis, until_date from {HISTORIES}")
                 .fetchall())  # fmt: skip
     return [
         _Group(basis, cohort, ends[basis], time, int(repeaters or 0), *map(_digest, hashes))
@@ -191,7 +191,7 @@ def _is_to_fit(
     if anew:
         return True
     changed: float = connection.execute(_CHANGED).fetchall()[0][0]
-    [(first,)] = connection.execute(f"select min(first_date) from {_HISTORIES}").fetchall()
+    [(first,)] = connection.execute(f"select min(first_date) from {HISTORIES}").fetchall()
     passed = max(
         100.0 * abs((now[row[:2]].until - row[3]).days) / max((row[3] - first).days, 1)
         for row in rows
@@ -316,7 +316,7 @@ def _spend(connection: "duckdb.DuckDBPyConnection", group: _Group) -> "SpendFit"
     columns = connection.execute(
         filled(
             "select x, mean_spend_home as spend, count(*)::double as customers "
-            f"from {_HISTORIES} where basis = ? and cohort = ? and x > 0 and mean_spend_home > 0 "
+            f"from {HISTORIES} where basis = ? and cohort = ? and x > 0 and mean_spend_home > 0 "
             "group by all order by all",
             group.basis,
             group.cohort,
@@ -567,7 +567,7 @@ def _score_all(connection: "duckdb.DuckDBPyConnection", settings: CustomerValue)
 def _content(connection: "duckdb.DuckDBPyConnection", settings: CustomerValue) -> str:
     """What the scores follow from: histories, fits, horizon and discount."""
     histories = connection.execute(
-        f"select count(*), sum(hash(each_one)::hugeint) from {_HISTORIES} as each_one"
+        f"select count(*), sum(hash(each_one)::hugeint) from {HISTORIES} as each_one"
     ).fetchall()
     fits = connection.execute(
         "select basis, cohort, fit_id, spend_fit_id from estimates.customer_fits order by all"
@@ -591,7 +591,7 @@ def _score(
     columns = connection.execute(
         filled(
             f"select rowid as row, x, t_x, t, mean_spend_home as spend, held_out_time from "
-            f"{_HISTORIES} where basis = ? and cohort = ? order by row",
+            f"{HISTORIES} where basis = ? and cohort = ? order by row",
             basis,
             cohort,
         )
@@ -627,7 +627,7 @@ def _score(
     )
     connection.execute(
         f"insert into estimates.customer_scores select histories.basis, histories.customer_id, "
-        f"{listed} from {_HISTORIES} as histories "
+        f"{listed} from {HISTORIES} as histories "
         "inner join scored_customers as scored on histories.rowid = scored.row "
         "order by histories.customer_id"
     )

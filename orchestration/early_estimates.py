@@ -1,6 +1,7 @@
 """Estimates as soon as what they read is built, beside the models that do not rest on them.
 
-The step that estimates waits for it, and does it itself where it was not begun or went wrong.
+The step that estimates waits for it, and does it itself where it was not begun, for memory is
+short, or went wrong.
 """
 
 import threading
@@ -10,11 +11,14 @@ from typing import Any
 
 import duckdb
 
-from orchestration.customer_estimates import READ, Estimated, estimate
+from orchestration.customer_estimates import HISTORIES, READ, Estimated, estimate
 from orchestration.workspace import Workspace
 
 _BUILT = "success"
 _INTERRUPTED_WITHIN_S = 1.0
+# what DuckDB holds of a customer's history while it is counted, beside what the models take
+_BYTES_A_HISTORY = 500
+_PART_OF_MEMORY = 0.5
 
 
 class EarlyEstimates:
@@ -78,8 +82,18 @@ class EarlyEstimates:
         # whatever goes wrong here goes wrong in the step as well, where it is told
         with suppress(Exception), run.connect() as connection:
             self._connection = connection
+            if not _has_room(connection):
+                return
             # all or nothing: the step begins where this one ended
             connection.begin()
             done = estimate(connection, run.company.customer_value, run.full_refresh, run.say)
             connection.commit()
             self._done = done
+
+
+def _has_room(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether memory allows for more than dbt's models, which take all of it where they must."""
+    [(histories, limit)] = connection.execute(
+        f"select count(*), parse_formatted_bytes(current_setting('memory_limit')) from {HISTORIES}"
+    ).fetchall()
+    return bool(histories * _BYTES_A_HISTORY <= limit * _PART_OF_MEMORY)

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import dagster as dg
+import duckdb
 import pytest
 
 from ingest.errors import DeliveryRefused
@@ -141,6 +142,15 @@ def test_customers_are_estimated_beside_the_models_or_else_by_the_step(
     assert tiny.rows("select content from estimates.scored_on") != scored
     checks = "select count(distinct run_id) from audit.checks where kind = 'estimate'"
     assert tiny.rows(checks) == [(2,)]
+
+
+def test_customers_are_not_estimated_beside_the_models_where_memory_is_short() -> None:
+    with duckdb.connect(config={"memory_limit": "100MB"}) as connection:
+        connection.execute("create schema intermediate")
+        connection.execute(f"create table {customer_estimates.HISTORIES} as from range(110000)")
+        assert not early_estimates._has_room(connection)
+        connection.execute(f"delete from {customer_estimates.HISTORIES} where range >= 90000")
+        assert early_estimates._has_room(connection)
 
 
 def test_an_interrupt_that_reaches_dbt_is_no_fault_of_the_project(
