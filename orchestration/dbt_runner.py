@@ -281,9 +281,9 @@ def _invoke(
             outcome = runner.invoke([*silent, *arguments, *placed])
         finally:
             close()
-    if isinstance(outcome.exception, KeyboardInterrupt):
-        # dbt keeps it to itself, as if something were wrong with the project
-        raise KeyboardInterrupt
+    if outcome.exception is not None and not isinstance(outcome.exception, Exception):
+        # dbt keeps an interrupt, Dagster's too, to itself, as if the project were wrong
+        raise KeyboardInterrupt from outcome.exception
     return outcome
 
 
