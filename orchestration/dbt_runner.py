@@ -283,7 +283,7 @@ def _invoke(
             close()
     if outcome.exception is not None and not isinstance(outcome.exception, Exception):
         # dbt keeps an interrupt, Dagster's too, to itself, as if the project were wrong
-        raise KeyboardInterrupt from outcome.exception
+        raise outcome.exception
     return outcome
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import duckdb
 
+from orchestration.background import stop
 from orchestration.customer_estimates import HISTORIES, READ, Estimated, estimate
 from orchestration.workspace import Workspace
 
 _BUILT = "success"
-_INTERRUPTED_WITHIN_S = 1.0
 # what DuckDB holds of a customer's history while it is counted, beside what the models take
 _BYTES_A_HISTORY = 500
 _PART_OF_MEMORY = 0.5
@@ -34,7 +34,7 @@ class EarlyEstimates:
         self._lock = threading.Lock()
         self._done: Estimated | None = None
         self._connection: duckdb.DuckDBPyConnection | None = None
-        self._thread = threading.Thread(target=self._estimate, name="early-estimates", daemon=True)
+        self._thread = threading.Thread(target=self._estimate, name="early-estimates")
 
     @property
     def awaits(self) -> list[str]:
@@ -45,15 +45,11 @@ class EarlyEstimates:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None and self._thread.is_alive():
-            self._interrupt()
+        if kind is not None:
+            self._stop()
 
-    def _interrupt(self) -> None:
-        """End what DuckDB does; a fit that goes on comes to its end unseen, or with the process."""
-        with suppress(duckdb.Error):
-            if self._connection is not None:
-                self._connection.interrupt()
-        self._thread.join(_INTERRUPTED_WITHIN_S)
+    def _stop(self) -> None:
+        stop(self._thread, lambda: self._connection)
 
     def seen(self, event: Mapping[str, Any]) -> None:
         """Take note of an event of dbt, and begin once all that is read is built.
@@ -74,7 +70,11 @@ class EarlyEstimates:
     def wait(self) -> Estimated | None:
         """What was done, once it is; None where it was not begun or went wrong."""
         if self._thread.ident is not None:
-            self._thread.join()
+            try:
+                self._thread.join()
+            except BaseException:
+                self._stop()
+                raise
         return self._done
 
     def _estimate(self) -> None:

@@ -11,9 +11,8 @@ import duckdb
 
 from ingest.load import LoadResult, load_source
 from ingest.matches import PROPOSALS
+from orchestration.background import stop
 from orchestration.workspace import Workspace
-
-_BETWEEN_INTERRUPTS_S = 0.05
 
 
 class EarlyLoading:
@@ -28,7 +27,6 @@ class EarlyLoading:
         self._workspace = workspace
         self._results: dict[str, LoadResult] = {}
         self._connection: duckdb.DuckDBPyConnection | None = None
-        self._is_interrupted = False
         self._thread = threading.Thread(target=self._load_all, name="early-loading", daemon=True)
         self._thread.start()
 
@@ -37,18 +35,8 @@ class EarlyLoading:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
-            self._interrupt()
+            stop(self._thread, lambda: self._connection)
         self.wait()
-
-    def _interrupt(self) -> None:
-        """End what is being loaded; nothing of it is kept."""
-        self._is_interrupted = True
-        while self._thread.is_alive():
-            # an interrupt ends one query, and another may follow
-            with suppress(duckdb.Error):
-                if self._connection is not None:
-                    self._connection.interrupt()
-            self._thread.join(_BETWEEN_INTERRUPTS_S)
 
     def wait(self) -> dict[str, LoadResult]:
         """What was loaded, by the source's name, once nothing is being loaded any more."""
@@ -61,8 +49,7 @@ class EarlyLoading:
         with suppress(Exception):
             for source in run.company.sources:
                 # proposals are made of what all others brought
-                is_wanted = run.reads(source) and source.name != PROPOSALS
-                if is_wanted and not self._is_interrupted:
+                if run.reads(source) and source.name != PROPOSALS:
                     run.say(f"Loading {source.name}")
                     with run.connect() as connection:
                         self._connection = connection

@@ -226,6 +226,8 @@ def _execute(
         outcome = _job_run(company, home, run_id, options, watch)
     if outcome.success:
         return _published(seen[0])
+    if _was_interrupted(outcome):
+        raise KeyboardInterrupt
     raise _failed(company, seen[0] if seen else None, outcome)
 
 
@@ -327,6 +329,17 @@ def _empty(workspace: "Workspace") -> list[str]:
         and workspace.reads(source)
         and not manifest(workspace.home, source.name)
     ]
+
+
+def _was_interrupted(outcome: Any) -> bool:
+    """Whether it was Ctrl-C that ended the run: Dagster takes that for a failure."""
+    from dagster._core.events import RunFailureReason
+
+    return any(
+        event.is_job_failure
+        and event.job_failure_data.failure_reason is RunFailureReason.UNEXPECTED_TERMINATION
+        for event in outcome.all_events
+    )
 
 
 def _failed(company: Company, workspace: "Workspace | None", outcome: Any) -> BaseException:

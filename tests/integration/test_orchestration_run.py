@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 import pytest
+from dagster._core.errors import DagsterExecutionInterruptedError
 
 from ingest.errors import DeliveryRefused
 from orchestration import (
@@ -153,14 +154,28 @@ def test_customers_are_not_estimated_beside_the_models_where_memory_is_short() -
         assert early_estimates._has_room(connection)
 
 
-def test_an_interrupt_that_reaches_dbt_is_no_fault_of_the_project(
+def test_an_interrupt_while_models_are_built_is_no_failed_run(
     tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        # what Dagster makes of Ctrl-C
+        raise DagsterExecutionInterruptedError
+
+    monkeypatch.setattr(dbt_runner, "build", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        _run(tiny)
+    assert current_version(tiny.home) is None
+
+
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, DagsterExecutionInterruptedError])
+def test_an_interrupt_that_reaches_dbt_is_no_fault_of_the_project(
+    interrupt: type[BaseException], tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dbt.cli.main import dbtRunner, dbtRunnerResult
 
-    interrupted = dbtRunnerResult(success=False, exception=KeyboardInterrupt())
+    interrupted = dbtRunnerResult(success=False, exception=interrupt())
     monkeypatch.setattr(dbtRunner, "invoke", lambda *_, **__: interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(interrupt):
         dbt_runner.build(tiny.home, tiny.folder / "warehouse.duckdb")
 
 
