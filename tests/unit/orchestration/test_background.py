@@ -34,7 +34,7 @@ def test_what_duckdb_does_ends() -> None:
 
         def work() -> None:
             begun.set()
-            with suppress(duckdb.InterruptException, SystemExit):
+            with suppress(SystemExit), suppress(duckdb.InterruptException):
                 connection.execute("select count(*) from range(1000000) as a, range(1000000) as b")
 
         thread = threading.Thread(target=work, daemon=True)
