@@ -6,6 +6,7 @@ failed test found goes to `audit.checks`.
 
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from contextlib import nullcontext
 from typing import Any
 
 import dagster as dg
@@ -89,21 +90,24 @@ def _build(  # type: ignore[no-untyped-def]
     with workspace.connect() as connection:
         present = _present(connection)
     selection = _selection(context, manifest, translator, chosen, present)
-    early = EarlyEstimates(workspace)
-    if _is_to_estimate(context):
-        workspace.notes["early_estimates"] = early
-    with early:
-        built = _built(context, workspace, selection)
+    early = _early_estimates(context, workspace)
+    with early or nullcontext():
+        built = _built(context, workspace, selection, early)
         yield from _told(context, workspace, manifest, translator, built)
 
 
-def _is_to_estimate(context: dg.AssetExecutionContext) -> bool:
-    """Whether the step that estimates is still to come in the run."""
-    done: set[str] = context.resources.workspace.notes.get("built", set())
-    return all(
-        key in _selected(context) and ".".join(key.path) not in done
+def _early_estimates(
+    context: dg.AssetExecutionContext, workspace: Workspace
+) -> EarlyEstimates | None:
+    """What the step that estimates will wait for; None where that is not to come in the run."""
+    done: set[str] = workspace.notes.get("built", set())
+    if any(
+        key not in _selected(context) or ".".join(key.path) in done
         for key in (FITS_KEY, SCORES_KEY)
-    )
+    ):
+        return None
+    early = workspace.notes["early_estimates"] = EarlyEstimates(workspace)
+    return early
 
 
 def _selected(context: dg.AssetExecutionContext) -> AbstractSet[dg.AssetKey]:
@@ -112,10 +116,12 @@ def _selected(context: dg.AssetExecutionContext) -> AbstractSet[dg.AssetKey]:
 
 
 def _built(
-    context: dg.AssetExecutionContext, workspace: Workspace, selection: tuple[list[str], list[str]]
+    context: dg.AssetExecutionContext,
+    workspace: Workspace,
+    selection: tuple[list[str], list[str]],
+    early: EarlyEstimates | None,
 ) -> dbt_runner.Built:
     """What dbt built and tested of a selection."""
-    early: EarlyEstimates | None = workspace.notes.get("early_estimates")
 
     def notice(event: dict[str, Any]) -> None:
         context.log.info(event["info"]["msg"])
