@@ -28,6 +28,7 @@ pytestmark = pytest.mark.xdist_group("faults")
 def disk(small_disk: Path | None) -> Iterator[Path]:
     """A folder on the disk that can be filled."""
     if small_disk is None:
+        # filling the disk that everything else is on would be no test but a fault
         pytest.skip("this user may not mount a disk")
     folder = small_disk / "one"
     yield folder

@@ -29,8 +29,8 @@ sources:
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    boto3 = pytest.importorskip("boto3")
-    server_module = pytest.importorskip("moto.server")
+    boto3 = pytest.importorskip("boto3", reason="the client of the S3 server for tests is missing")
+    server_module = pytest.importorskip("moto.server", reason="the S3 server for tests is missing")
     server = server_module.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     host, port = server.get_host_and_port()

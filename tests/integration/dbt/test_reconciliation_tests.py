@@ -42,8 +42,8 @@ create table fct_market_sales (
 );
 create table mart_market_share__market_category_firm_period as from fct_market_sales;
 """
-# two lines of 10.00 and 5.00 USD at 0.80, the second returned; a third of 7.00 that has no rate;
-# and one that a later delivery replaced
+# two lines of 10.00 and 5.00 USD at 0.80, the second returned; a third of 7.00 in XXX, ISO
+# 4217's code of no currency, which has no rate; and one that a later delivery replaced
 WHOLE = """
 insert into sales values
     ('shop-0123456789ab', '2024-01-05', 'USD', 2, 5, null, false, null),
