@@ -31,6 +31,19 @@ sides as (
 
 ),
 
+-- in whole numbers: what every place is held against
+top_places as (
+
+    select
+        market,
+        order_month,
+        cast(ceil(customers * 0.01) as bigint) as top_1,
+        cast(ceil(customers * 0.1) as bigint) as top_10,
+        cast(ceil(customers * 0.2) as bigint) as top_20
+    from sides
+
+),
+
 -- who sent back more than they bought has no share of what was bought; among equals it is all the
 -- same who comes first
 placed as (
@@ -54,17 +67,17 @@ tops as (
         placed.order_month,
         sum(case when placed.place = 1 then placed.net_amount_home end) as largest_home,
         sum(case when placed.place <= 5 then placed.net_amount_home end) as largest_five_home,
-        sum(case when placed.place <= ceil(sides.customers * 0.01) then placed.net_amount_home end)
+        sum(case when placed.place <= top_places.top_1 then placed.net_amount_home end)
             as top_1_home,
-        sum(case when placed.place <= ceil(sides.customers * 0.1) then placed.net_amount_home end)
+        sum(case when placed.place <= top_places.top_10 then placed.net_amount_home end)
             as top_10_home,
-        sum(case when placed.place <= ceil(sides.customers * 0.2) then placed.net_amount_home end)
+        sum(case when placed.place <= top_places.top_20 then placed.net_amount_home end)
             as top_20_home,
         sum(placed.place * placed.net_amount_home) as placed_home
     from placed
-    inner join sides
-        on placed.market = sides.market
-        and placed.order_month = sides.order_month
+    inner join top_places
+        on placed.market = top_places.market
+        and placed.order_month = top_places.order_month
     group by placed.market, placed.order_month
 
 ),
