@@ -54,9 +54,10 @@ order by all
 """
 # histories move from cell to cell as customers buy; that time passes is told by the day
 _SHAPE = f"""
-select basis, cohort, acquired_month, last_month, least(x, 50) as x,
-    cast(sum(customers) as bigint) as customers
-from {_CELLS}
+select basis, cohort, cast(date_trunc('month', first_date) as date) as acquired_month,
+    cast(date_trunc('month', last_date) as date) as last_month, least(x, 50) as x,
+    count(*) as customers
+from {HISTORIES}
 group by all
 """
 _CHANGED = f"""
@@ -141,22 +142,17 @@ def _are_built(connection: "duckdb.DuckDBPyConnection") -> bool:
 
 
 def _groups(connection: "duckdb.DuckDBPyConnection") -> list[_Group]:
-    """Every basis and cohort; the data version is a hash of its cells, in whatever order."""
+    """Every basis and cohort; the data version is a hash of its histories, in whatever order."""
     rows = connection.execute(f"""
-        select basis, cohort, max(held_out_time), sum(customers) filter (x > 0),
-            sum(hash(x, t_x, t)::hugeint * customers)::varchar,
-            sum(hash(x, t_x, t, held_out_occasions)::hugeint * customers)::varchar
-        from (
-            select basis, cohort, x, t_x, t, held_out_time, held_out_occasions,
-                cast(sum(customers) as bigint) as customers
-            from {_CELLS} group by all
-        ) as distinct_cells
-        group by basis, cohort order by basis, cohort
+        select basis, cohort, max(held_out_time), count(*) filter (x > 0),
+            sum(hash(x, t_x, t)::hugeint)::varchar,
+            sum(hash(x, t_x, t, held_out_occasions)::hugeint)::varchar
+        from {HISTORIES} group by basis, cohort order by basis, cohort
     """).fetchall()
     ends = dict(connection.execute(f"select distinct basis, until_date from {HISTORIES}")
                 .fetchall())  # fmt: skip
     return [
-        _Group(basis, cohort, ends[basis], time, int(repeaters or 0), *map(_digest, hashes))
+        _Group(basis, cohort, ends[basis], time, repeaters, *map(_digest, hashes))
         for basis, cohort, time, repeaters, *hashes in rows
     ]
 
@@ -248,9 +244,11 @@ def _fitted(
         return _Chosen([], None, "", None)
     from analytics.customer_value import compare, fit
 
-    cells = _cells(connection, group)[""]
+    cells = _cells(connection, group)
     fits = [fit(model, cells) for model in MODELS]
-    choice = compare(fits, _held_out(connection, group))
+    # what came after is read where it decides between fits
+    is_open = sum(one.is_identified for one in fits) > 1
+    choice = compare(fits, _held_out(connection, group) if is_open else None)
     use, why = choice.chosen, choice.why
     if settings.model != "auto":
         use, why = settings.model, "named in the company file"
@@ -266,23 +264,35 @@ def _fitted(
     return _Chosen(fits, place, why, _spend(connection, group))
 
 
-def _cells(
-    connection: "duckdb.DuckDBPyConnection", group: _Group, dimension: str = "''"
+def _cells(connection: "duckdb.DuckDBPyConnection", group: _Group) -> "Cells":
+    """The distinct histories of a group."""
+    from analytics.customer_value import Cells
+
+    columns = _columns(
+        connection,
+        f"select x, t_x, t, count(*) as customers from {HISTORIES} "
+        "where basis = ? and cohort = ? group by all order by all",
+        group,
+    )
+    parts = (columns[name] for name in ("x", "t_x", "t", "customers"))
+    return Cells(*parts)
+
+
+def _levels(
+    connection: "duckdb.DuckDBPyConnection", group: _Group, dimension: str
 ) -> "dict[str, Cells]":
     """The distinct histories of a group, by the values of a dimension."""
     import numpy as np
 
     from analytics.customer_value import Cells
 
-    columns = connection.execute(
-        filled(
-            f"select {dimension} as level, x, t_x, t, sum(customers)::double as customers "
-            f"from {_CELLS} where basis = ? and cohort = ? group by all order by all",
-            group.basis,
-            group.cohort,
-        )
-    ).fetchnumpy()
-    parts = [np.asarray(columns[name], np.float64) for name in ("x", "t_x", "t", "customers")]
+    columns = _columns(
+        connection,
+        f"select {dimension} as level, x, t_x, t, sum(customers)::double as customers "
+        f"from {_CELLS} where basis = ? and cohort = ? group by all order by all",
+        group,
+    )
+    parts = [columns[name] for name in ("x", "t_x", "t", "customers")]
     levels = np.asarray(columns["level"], dtype=str)
     return {
         str(level): Cells(*(part[levels == level] for part in parts)) for level in np.unique(levels)
@@ -293,36 +303,34 @@ def _held_out(connection: "duckdb.DuckDBPyConnection", group: _Group) -> "HeldOu
     """The same histories with what came after them; None where nothing is held out."""
     if group.basis != "validation":
         return None
-    import numpy as np
-
     from analytics.customer_value import Cells, HeldOut
 
-    columns = connection.execute(
-        filled(
-            "select x, t_x, t, sum(customers)::double as customers, held_out_occasions as seen "
-            f"from {_CELLS} where basis = 'validation' and cohort = ? group by all order by all",
-            group.cohort,
-        )
-    ).fetchnumpy()
-    parts = [np.asarray(columns[name], np.float64) for name in ("x", "t_x", "t", "customers")]
-    return HeldOut(Cells(*parts), np.asarray(columns["seen"], np.float64), group.held_out_time)
+    columns = _columns(
+        connection,
+        f"select x, t_x, t, count(*) as customers, held_out_occasions as seen from {HISTORIES} "
+        "where basis = ? and cohort = ? group by all order by all",
+        group,
+    )
+    parts = (columns[name] for name in ("x", "t_x", "t", "customers"))
+    return HeldOut(Cells(*parts), columns["seen"], group.held_out_time)
 
 
 def _spend(connection: "duckdb.DuckDBPyConnection", group: _Group) -> "SpendFit":
-    import numpy as np
-
     from analytics.customer_value import fit_spend
 
-    columns = connection.execute(
-        filled(
-            "select x, mean_spend_home as spend, count(*)::double as customers "
-            f"from {HISTORIES} where basis = ? and cohort = ? and x > 0 and mean_spend_home > 0 "
-            "group by all order by all",
-            group.basis,
-            group.cohort,
-        )
-    ).fetchnumpy()
-    return fit_spend(*(np.asarray(columns[name]) for name in ("x", "spend", "customers")))
+    columns = _columns(
+        connection,
+        f"select x, mean_spend_home as spend, count(*) as customers from {HISTORIES} "
+        "where basis = ? and cohort = ? and x > 0 and mean_spend_home > 0 "
+        "group by all order by all",
+        group,
+    )
+    return fit_spend(*(columns[name] for name in ("x", "spend", "customers")))
+
+
+def _columns(connection: "duckdb.DuckDBPyConnection", sql: str, group: _Group) -> "dict[str, Any]":
+    """What a query finds of a basis and cohort, as arrays."""
+    return connection.execute(filled(sql, group.basis, group.cohort)).fetchnumpy()
 
 
 def _fit_id(model: str, cohort: str, group: _Group) -> str:
@@ -373,7 +381,7 @@ def _level_rows(
     whole = chosen.fits[chosen.use]
     rows: list[tuple[Any, ...]] = []
     for name, expression in _LEVEL_DIMENSIONS.items():
-        parts = _cells(connection, group, expression)
+        parts = _levels(connection, group, expression)
         if len(parts) < 2:
             continue
         prefix = "" if group.cohort == "all" else f"{group.cohort}, "
