@@ -16,6 +16,7 @@ INCREMENTAL = [
     "int_sales__product_months",
     "int_sales__product_days",
     "int_customers__days",
+    "int_customers__months",
     "int_customers__concentrations",
     "int_customers__flows",
 ]

@@ -5,11 +5,49 @@
     meta={'reads': 'earlier months'},
 ) }}
 
+{%- set month_compared = (
+    'cast(' ~ dbt.dateadd('month', '-comparisons.months_back', 'months.order_month') ~ ' as date)'
+) %}
+{%- set month_after = (
+    'cast(' ~ dbt.dateadd('month', 'comparisons.months_back', 'months.order_month') ~ ' as date)'
+) %}
+
 with
 
 customer_months as (
 
-    select * from {{ ref('int_customers__months') }}
+    select
+        customer_id,
+        market,
+        order_month,
+        net_amount_home,
+        occasions > 0 as is_bought
+    from {{ ref('int_customers__months') }}
+
+),
+
+first_months as (
+
+    select
+        customer_id,
+        market,
+        min(order_month) as first_month
+    from customer_months
+    where is_bought
+    group by customer_id, market
+
+),
+
+-- with the month of the first purchase in the market; null where nothing was ever bought
+months as (
+
+    select
+        customer_months.*,
+        first_months.first_month
+    from customer_months
+    left join first_months
+        on customer_months.customer_id = first_months.customer_id
+        and customer_months.market = first_months.market
 
 ),
 
@@ -27,68 +65,137 @@ comparisons as (
 
 ),
 
-now_bought as (
+-- the few customers of both months, by what they are in each
+pairs as (
+
+    select
+        now_there.compared_with,
+        now_there.market,
+        now_there.order_month,
+        now_there.is_bought,
+        now_there.is_first,
+        before.is_bought as is_bought_before,
+        now_there.net_amount_home > before.net_amount_home as is_more,
+        count(*) as customers,
+        sum(now_there.net_amount_home) as now_home,
+        sum(before.net_amount_home) as before_home
+    from (
+        select
+            comparisons.compared_with,
+            months.customer_id,
+            months.market,
+            months.order_month,
+            {{ month_compared }} as month_compared,
+            months.net_amount_home,
+            months.is_bought,
+            coalesce(months.first_month > {{ month_compared }}, false) as is_first
+        from months
+        cross join comparisons
+        where {{ is_built_now('months.order_month') }}
+    ) as now_there
+    inner join customer_months as before
+        on now_there.customer_id = before.customer_id
+        and now_there.market = before.market
+        and now_there.month_compared = before.order_month
+    group by
+        now_there.compared_with,
+        now_there.market,
+        now_there.order_month,
+        now_there.is_bought,
+        now_there.is_first,
+        before.is_bought,
+        now_there.net_amount_home > before.net_amount_home
+
+),
+
+month_sums as (
+
+    select
+        market,
+        order_month,
+        first_month,
+        is_bought,
+        count(*) as customers,
+        sum(net_amount_home) as net_amount_home
+    from months
+    group by market, order_month, first_month, is_bought
+
+),
+
+-- everyone as if there in one of the months alone; those of both are taken out again
+parts as (
 
     select
         comparisons.compared_with,
         months.market,
-        months.customer_id,
         months.order_month,
-        months.net_amount_home,
-        months.occasions > 0 as is_now,
-        months.first_month_in_market
-        > {{ dbt.dateadd('month', '-comparisons.months_back', 'months.order_month') }}
-            as is_first
-    from customer_months as months
+        case
+            when not months.is_bought then 'returned only'
+            when months.first_month > {{ month_compared }} then 'new'
+            else 'won back'
+        end as flow,
+        months.customers,
+        months.net_amount_home as change_home
+    from month_sums as months
     cross join comparisons
     where {{ is_built_now('months.order_month') }}
 
-),
-
-bought_before as (
-
-    select *
-    from (
-        select
-            comparisons.compared_with,
-            months.market,
-            months.customer_id,
-            cast(
-                {{ dbt.dateadd('month', 'comparisons.months_back', 'months.order_month') }} as date
-            ) as order_month,
-            months.net_amount_home,
-            months.occasions > 0 as is_before
-        from customer_months as months
-        cross join comparisons
-    ) as later
-    where {{ is_built_now('order_month') }}
-
-),
-
--- what every customer bought in a month and in the one that it is compared with
-by_customer as (
+    union all
 
     select
-        coalesce(now_bought.compared_with, bought_before.compared_with) as compared_with,
-        coalesce(now_bought.market, bought_before.market) as market,
-        coalesce(now_bought.order_month, bought_before.order_month) as order_month,
-        cast(
-            coalesce(now_bought.net_amount_home, 0) - coalesce(bought_before.net_amount_home, 0)
-            as decimal(18, 4)
-        ) as change_home,
+        comparisons.compared_with,
+        months.market,
+        {{ month_after }} as order_month,
+        case when months.is_bought then 'lapsed' else 'returned only' end as flow,
+        months.customers,
+        -months.net_amount_home as change_home
+    from month_sums as months
+    cross join comparisons
+    where {{ is_built_now(month_after) }}
+
+    union all
+
+    select
+        compared_with,
+        market,
+        order_month,
         case
-            when now_bought.is_now and bought_before.is_before then 'retained'
-            when now_bought.is_now and now_bought.is_first then 'new'
-            when now_bought.is_now then 'won back'
-            when bought_before.is_before then 'lapsed'
+            when not is_bought then 'returned only'
+            when is_first then 'new'
+            else 'won back'
+        end as flow,
+        -customers as customers,
+        -now_home as change_home
+    from pairs
+
+    union all
+
+    select
+        compared_with,
+        market,
+        order_month,
+        case when is_bought_before then 'lapsed' else 'returned only' end as flow,
+        -customers as customers,
+        before_home as change_home
+    from pairs
+
+    union all
+
+    select
+        compared_with,
+        market,
+        order_month,
+        case
+            when is_bought and is_bought_before and is_more then 'retained, more'
+            when is_bought and is_bought_before then 'retained, less'
+            when is_bought and is_first then 'new'
+            when is_bought then 'won back'
+            when is_bought_before then 'lapsed'
             else 'returned only'
-        end as flow
-    from now_bought
-    full outer join bought_before
-        on now_bought.compared_with = bought_before.compared_with
-        and now_bought.market = bought_before.market
-        and now_bought.customer_id = bought_before.customer_id
-        and now_bought.order_month = bought_before.order_month
+        end as flow,
+        customers,
+        now_home - before_home as change_home
+    from pairs
 
 ),
 
@@ -101,28 +208,30 @@ final as (
         order_month,
 
         ---------- customers
-        count(case when flow = 'new' then 1 end) as new_customers,
-        count(case when flow = 'retained' then 1 end) as retained_customers,
-        count(case when flow = 'won back' then 1 end) as won_back_customers,
-        count(case when flow = 'lapsed' then 1 end) as lapsed_customers,
+        {%- for name, flows in [
+            ('new', "= 'new'"),
+            ('retained', "in ('retained, more', 'retained, less')"),
+            ('won_back', "= 'won back'"),
+            ('lapsed', "= 'lapsed'"),
+        ] %}
+        cast(sum(case when flow {{ flows }} then customers else 0 end) as bigint)
+            as {{ name }}_customers,
+        {%- endfor %}
 
         ---------- what changed their revenue
-        cast(sum(case when flow = 'new' then change_home else 0 end) as decimal(38, 4))
-            as new_home,
-        cast(sum(
-            case when flow = 'retained' and change_home > 0 then change_home else 0 end
-        ) as decimal(38, 4)) as retained_more_home,
-        cast(sum(
-            case when flow = 'retained' and change_home < 0 then change_home else 0 end
-        ) as decimal(38, 4)) as retained_less_home,
-        cast(sum(case when flow = 'won back' then change_home else 0 end) as decimal(38, 4))
-            as won_back_home,
-        cast(sum(case when flow = 'lapsed' then change_home else 0 end) as decimal(38, 4))
-            as lapsed_home,
-        cast(sum(case when flow = 'returned only' then change_home else 0 end) as decimal(38, 4))
-            as returned_only_home,
+        {%- for name, flow in [
+            ('new', 'new'),
+            ('retained_more', 'retained, more'),
+            ('retained_less', 'retained, less'),
+            ('won_back', 'won back'),
+            ('lapsed', 'lapsed'),
+            ('returned_only', 'returned only'),
+        ] %}
+        cast(sum(case when flow = '{{ flow }}' then change_home else 0 end) as decimal(38, 4))
+            as {{ name }}_home,
+        {%- endfor %}
         cast(sum(change_home) as decimal(38, 4)) as change_home
-    from by_customer
+    from parts
     group by compared_with, market, order_month
 
 )

@@ -1,26 +1,44 @@
 with
 
-customer_months as (
+months_by_market as (
 
-    -- one who bought in two markets in a month is one customer who came back
+    select * from {{ ref('int_customers__months') }}
+
+),
+
+first_months as (
+
     select
         customer_id,
-        order_month,
-        first_month as cohort_month,
-        max(case when occasions > 0 then 1 else 0 end) as is_retained,
-        cast(sum(net_amount_home) as decimal(18, 4)) as revenue_home
-    from {{ ref('int_customers__months') }}
-    where order_month >= first_month
-    group by customer_id, order_month, first_month
+        min(order_month) as cohort_month
+    from months_by_market
+    where occasions > 0
+    group by customer_id
 
 ),
 
 customers as (
 
     select
+        dim_customer.customer_id,
+        dim_customer.market,
+        first_months.cohort_month
+    from {{ ref('dim_customer') }} as dim_customer
+    inner join first_months
+        on dim_customer.customer_id = first_months.customer_id
+
+),
+
+customer_months as (
+
+    -- one who bought in two markets in a month is one customer who came back
+    select
         customer_id,
-        market
-    from {{ ref('dim_customer') }}
+        order_month,
+        max(case when occasions > 0 then 1 else 0 end) as is_retained,
+        cast(sum(net_amount_home) as decimal(18, 4)) as revenue_home
+    from months_by_market
+    group by customer_id, order_month
 
 ),
 
@@ -41,7 +59,7 @@ observed as (
 
     select
         customers.market,
-        customer_months.cohort_month,
+        customers.cohort_month,
         customer_months.order_month,
         cast(sum(customer_months.is_retained) as bigint) as customers_retained,
         sum(customer_months.revenue_home) as revenue_home,
@@ -53,7 +71,8 @@ observed as (
     from customer_months
     inner join customers
         on customer_months.customer_id = customers.customer_id
-    group by customers.market, customer_months.cohort_month, customer_months.order_month
+        and customer_months.order_month >= customers.cohort_month
+    group by customers.market, customers.cohort_month, customer_months.order_month
 
 ),
 
