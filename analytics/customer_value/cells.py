@@ -1,12 +1,44 @@
 """What the models are fitted on: distinct histories of customers, each with how many share it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Points:
+    """The distinct times of histories with equal x. Grain: an x and a t_x or T.
+
+    Many histories have few of them: what is costly is worked out here.
+
+    Attributes:
+        x, time: In order.
+        begin: Where each x begins, and where the last one ends.
+        last, now: Of each history, the point of its t_x and that of its T.
+    """
+
+    x: Floats
+    time: Floats
+    begin: NDArray[np.intp]
+    last: NDArray[np.intp]
+    now: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, x: Floats, t_x: Floats, T: Floats) -> "Points":
+        """Those of checked histories."""
+        all_x, times = np.unique(x), np.unique(np.concatenate([t_x, T]))
+        row = np.searchsorted(all_x, x) * len(times)
+        keys = [row + np.searchsorted(times, time) for time in (t_x, T)]
+        points = np.unique(np.concatenate(keys))
+        last, now = (np.searchsorted(points, key) for key in keys)
+        at_x, at_time = np.divmod(points, len(times))
+        begin = np.searchsorted(at_x, np.arange(len(all_x) + 1))
+        return cls(all_x[at_x], times[at_time], begin, last, now)
 
 
 @dataclass(frozen=True)
@@ -48,6 +80,11 @@ class Cells:
         first[1:] = (np.diff(x) != 0) | (np.diff(t_x) != 0) | (np.diff(T) != 0)
         at = np.flatnonzero(first)
         return cls(x[at], t_x[at], T[at], np.diff(np.append(at, len(order))))
+
+    @cached_property
+    def points(self) -> Points:
+        """What the histories share."""
+        return Points.of(self.x, self.t_x, self.T)
 
     @property
     def customers(self) -> float:

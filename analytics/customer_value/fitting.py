@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from analytics.customer_value.cells import Cells, Floats
-from analytics.customer_value.models import MODELS, Model
+from analytics.customer_value.models import MODELS, Model, blocks
 from analytics.customer_value.newton import Maximum, maximise
 
 BOUND = math.log(1e4)
@@ -113,33 +113,31 @@ class Likelihood:
         self.scale = scale or float(cells.count @ cells.T) / cells.customers or 1.0
         self.shift = np.where(model.times, math.log(self.scale), 0.0)
         self.unit = float(cells.count @ cells.x) * math.log(self.scale)
-        self.x, at = np.unique(cells.x, return_inverse=True)
-        self.of_x = np.bincount(at, cells.count)
+        self.points = replace(cells.points, time=cells.points.time / self.scale)
+        self.x = self.points.x[self.points.begin[:-1]]
+        by_point = np.bincount(self.points.now, cells.count, len(self.points.x))
+        self.of_x = np.add.reduceat(by_point, self.points.begin[:-1])
 
     def __call__(self, phi: Floats) -> tuple[float, Floats, Floats]:
         """Log-likelihood, gradient and Hessian at logarithms of the scaled parameters."""
-        theta = np.exp(phi)
+        theta, count = np.exp(phi), self.cells.count
         common = self.model.common(theta, self.x)
+        there, gone = self.model.branches(theta, self.points)
         value = float(self.of_x @ common.log) - self.unit
         gradient, hessian = common.gradient @ self.of_x, common.hessian @ self.of_x
-        for first in range(0, len(self.cells.x), self.model.block):
-            one = self._block(theta, slice(first, first + self.model.block))
-            value, gradient, hessian = value + one[0], gradient + one[1], hessian + one[2]
-        hessian = hessian * np.outer(theta, theta) + np.diag(theta * gradient)
-        return value, gradient * theta, hessian
-
-    def _block(self, theta: Floats, rows: slice) -> tuple[float, Floats, Floats]:
-        cells, count = self.cells, self.cells.count[rows]
-        t_x, T = cells.t_x[rows] / self.scale, cells.T[rows] / self.scale
-        there, gone = self.model.branches(theta, cells.x[rows], t_x, T)
-        log = np.logaddexp(there.log, gone.log)
-        here, away = np.exp(there.log - log), np.exp(gone.log - log)
-        gradient = here * there.gradient + away * gone.gradient
-        hessian = there.curvature(count * here) + gone.curvature(count * away)
-        # of the difference, not of each and of their mean: those nearly cancel
-        apart = there.gradient - gone.gradient
-        hessian += (apart * (count * here * away)) @ apart.T
-        return float(count @ log), gradient @ count, hessian
+        here, away = np.empty((2, len(count)))
+        for rows in blocks(len(count)):
+            (log_there, of_there), (log_gone, of_gone) = there.of(rows), gone.of(rows)
+            log = np.logaddexp(log_there, log_gone)
+            here[rows] = count[rows] * np.exp(log_there - log)
+            away[rows] = count[rows] * np.exp(log_gone - log)
+            value += float(count[rows] @ log)
+            gradient += of_there @ here[rows] + of_gone @ away[rows]
+            # of the difference, not of each and of their mean: those nearly cancel
+            apart = of_there - of_gone
+            hessian += (apart * (here[rows] * away[rows] / count[rows])) @ apart.T
+        hessian += there.curvature(here) + gone.curvature(away)
+        return value, gradient * theta, hessian * np.outer(theta, theta) + np.diag(theta * gradient)
 
     def maximise(self, start: Floats, penalty: Penalty | None = None) -> Maximum:
         """Climb from logarithms of the parameters in their own unit; the maximum is in it too.

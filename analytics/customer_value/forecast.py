@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, ndtri
 
-from analytics.customer_value.cells import Floats, as_floats, check_histories
+from analytics.customer_value.cells import Floats, Points, as_floats, check_histories
 from analytics.customer_value.fitting import Fit, model_named
+from analytics.customer_value.models import blocks
 
 _DEGREE = 24
 _ANGLES = np.pi * (np.arange(_DEGREE) + 0.5) / _DEGREE
@@ -48,16 +49,16 @@ def p_alive_interval(
     those = Histories.of(x, t_x, T)
     if not fit.is_identified:
         return nothing(those), nothing(those)
-    model, theta = model_named(fit.model), fit.theta
+    theta = fit.theta
+    there, gone = model_named(fit.model).branches(theta, Points.of(those.x, those.t_x, those.T))
     low, high = np.empty_like(those.x), np.empty_like(those.x)
-    for first in range(0, len(those.x), model.block):
-        rows = slice(first, first + model.block)
-        there, gone = model.branches(theta, those.x[rows], those.t_x[rows], those.T[rows])
-        slope = (there.gradient - gone.gradient) * theta[:, None]
+    for rows in blocks(len(those.x)):
+        (log_there, of_there), (log_gone, of_gone) = there.of(rows), gone.of(rows)
+        slope = (of_there - of_gone) * theta[:, None]
         reach = np.sqrt(np.einsum("in,ij,jn->n", slope, fit.covariance, slope))
         reach *= ndtri(0.5 + level / 2)
-        low[rows] = expit(there.log - gone.log - reach)
-        high[rows] = expit(there.log - gone.log + reach)
+        low[rows] = expit(log_there - log_gone - reach)
+        high[rows] = expit(log_there - log_gone + reach)
     return low, high
 
 

@@ -17,31 +17,44 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 from scipy.linalg import eigh_tridiagonal
 
-from analytics.customer_value.cells import Floats
+from analytics.customer_value.cells import Floats, Points
 
-_NODES = (np.polynomial.legendre.leggauss(20)[0] + 1) / 2
-_NODE_WEIGHTS = np.polynomial.legendre.leggauss(20)[1] / 2
+Rule = tuple[Floats, Floats]
+"""Nodes in (0, 1) and their weights."""
+
+
+def _gauss(nodes: int) -> Rule:
+    at, weights = np.polynomial.legendre.leggauss(nodes)
+    return (at + 1) / 2, weights / 2
+
+
+_RULE = _gauss(20)
+_SHORT_RULE = _gauss(5)
+_SHORT = 0.5
+"""Over a span in which no logarithm moves by more, five nodes are exact to 14 digits."""
+_BLOCK = 8192
 _NEGLIGIBLE = 30.0
 """exp(-30) is below 1e-13: what lies further out in an integral is left out."""
 
 
 @dataclass(frozen=True)
 class Branch:
-    """The logarithm of `there` or `gone`, an element a cell, with its derivatives by parameters.
+    """The logarithm of `there` or `gone` of some histories, with its derivatives by parameters.
 
     Attributes:
-        log: Shape (n,); -inf where it cannot be.
-        gradient: Shape (4, n).
-        curvature: Of weights (n,): the sum of weight times second derivatives, shape (4, 4).
+        of: Of which histories, to their logarithms (n,), -inf where it cannot be, and gradients
+            (4, n).
+        curvature: Of weights of all histories: the sum of weight times second derivatives, (4, 4).
     """
 
-    log: Floats
-    gradient: Floats
+    of: Callable[[slice], tuple[Floats, Floats]]
     curvature: Callable[[Floats], Floats]
 
 
@@ -62,7 +75,7 @@ class Model(ABC):
     times: tuple[bool, bool, bool, bool]
     """Which parameters are measured in time, as T is."""
     block: int
-    """Cells that are worked on at once, so that what they need stays in the processor's cache."""
+    """Histories that are worked on at once, which keeps what they need in the processor's cache."""
 
     def shortest_time(self, theta: Floats) -> float:
         """The smallest parameter in time: nothing that depends on T changes faster."""
@@ -77,8 +90,8 @@ class Model(ABC):
         """Logarithms of `there` and `gone`."""
 
     @abstractmethod
-    def branches(self, theta: Floats, x: Floats, t_x: Floats, T: Floats) -> tuple[Branch, Branch]:
-        """`there` and `gone` with their derivatives."""
+    def branches(self, theta: Floats, points: Points) -> tuple[Branch, Branch]:
+        """`there` and `gone` of each history with their derivatives."""
 
     @abstractmethod
     def rate_ahead(self, theta: Floats, x: Floats, T: Floats, ahead: Floats) -> Floats:
@@ -130,28 +143,30 @@ class Geometric(Model):
         gone = np.log(a / np.where(n > 0, b + n - 1, 1)) - (r + x) * np.log(alpha + t_x)
         return -(r + x) * np.log(alpha + T), np.where(n > 0, gone, -np.inf)
 
-    def branches(self, theta: Floats, x: Floats, t_x: Floats, T: Floats) -> tuple[Branch, Branch]:
+    def branches(self, theta: Floats, points: Points) -> tuple[Branch, Branch]:
         r, alpha, a, b = theta
-        there, gone = self.logs(theta, x, t_x, T)
+        x, time = points.x, points.time
+        there, gone = self.logs(theta, x, time, time)
         flips = np.where(x + self.first > 0, b + x + self.first - 1, 1)
 
-        def branch(log: Floats, time: Floats, may_go: bool) -> Branch:
+        def branch(log: Floats, at: NDArray[np.intp], may_go: bool) -> Branch:
             zero = np.zeros_like(x)
             dropout = (zero + 1 / a, -1 / flips) if may_go else (zero, zero)
             gradient = np.stack([-np.log(alpha + time), -(r + x) / (alpha + time), *dropout])
 
             def curvature(weight: Floats) -> Floats:
+                each = np.bincount(at, weight, len(x))
                 found = np.zeros((4, 4))
-                found[0, 1] = found[1, 0] = -(weight / (alpha + time)).sum()
-                found[1, 1] = (weight * (r + x) / (alpha + time) ** 2).sum()
+                found[0, 1] = found[1, 0] = -(each / (alpha + time)).sum()
+                found[1, 1] = (each * (r + x) / (alpha + time) ** 2).sum()
                 if may_go:
-                    found[2, 2] = -weight.sum() / a**2
-                    found[3, 3] = (weight / flips**2).sum()
+                    found[2, 2] = -each.sum() / a**2
+                    found[3, 3] = (each / flips**2).sum()
                 return found
 
-            return Branch(log, gradient, curvature)
+            return Branch(lambda rows: (log[at[rows]], gradient[:, at[rows]]), curvature)
 
-        return branch(there, T, False), branch(gone, t_x, True)
+        return branch(there, points.now, False), branch(gone, points.last, True)
 
     def rate_ahead(self, theta: Floats, x: Floats, T: Floats, ahead: Floats) -> Floats:
         r, alpha, a, b = theta
@@ -201,21 +216,25 @@ class Pareto(Model):
         there = -(r + x) * np.log(alpha + T) - s * np.log(beta + T)
         return there, _TimesOfGoing(theta, x, t_x, T).log
 
-    def branches(self, theta: Floats, x: Floats, t_x: Floats, T: Floats) -> tuple[Branch, Branch]:
+    def branches(self, theta: Floats, points: Points) -> tuple[Branch, Branch]:
         r, alpha, s, beta = theta
+        x, T, now = points.x, points.time, points.now
         log_alpha, log_beta = np.log(alpha + T), np.log(beta + T)
         gradient = np.stack([-log_alpha, -(r + x) / (alpha + T), -log_beta, -s / (beta + T)])
 
         def curvature(weight: Floats) -> Floats:
+            each = np.bincount(now, weight, len(x))
             found = np.zeros((4, 4))
-            found[0, 1] = found[1, 0] = -(weight / (alpha + T)).sum()
-            found[1, 1] = (weight * (r + x) / (alpha + T) ** 2).sum()
-            found[2, 3] = found[3, 2] = -(weight / (beta + T)).sum()
-            found[3, 3] = s * (weight / (beta + T) ** 2).sum()
+            found[0, 1] = found[1, 0] = -(each / (alpha + T)).sum()
+            found[1, 1] = (each * (r + x) / (alpha + T) ** 2).sum()
+            found[2, 3] = found[3, 2] = -(each / (beta + T)).sum()
+            found[3, 3] = s * (each / (beta + T) ** 2).sum()
             return found
 
-        there = Branch(-(r + x) * log_alpha - s * log_beta, gradient, curvature)
-        return there, _TimesOfGoing(theta, x, t_x, T).branch()
+        log = -(r + x) * log_alpha - s * log_beta
+        there = Branch(lambda rows: (log[now[rows]], gradient[:, now[rows]]), curvature)
+        spans = _Spans(theta, points)
+        return there, Branch(spans.of, spans.curvature)
 
     def rate_ahead(self, theta: Floats, x: Floats, T: Floats, ahead: Floats) -> Floats:
         r, alpha, s, beta = theta
@@ -226,7 +245,7 @@ class Pareto(Model):
         r, alpha, s, beta = theta
         found = _negative_binomial(n, r + x, alpha + T, horizon)
         found = found * np.exp(-s * np.log1p(horizon / (beta + T)))
-        for node, weight in zip(_NODES, _NODE_WEIGHTS, strict=True):
+        for node, weight in zip(*_RULE, strict=True):
             u = horizon * node
             going = s / (beta + T) * np.exp(-(s + 1) * np.log1p(u / (beta + T)))
             found = found + horizon * weight * going * _negative_binomial(n, r + x, alpha + T, u)
@@ -254,7 +273,9 @@ class _TimesOfGoing:
     the time of going.
     """
 
-    def __init__(self, theta: Floats, x: Floats, t_x: Floats, T: Floats) -> None:
+    def __init__(
+        self, theta: Floats, x: Floats, t_x: Floats, T: Floats, rule: Rule = _RULE
+    ) -> None:
         r, alpha, s, beta = theta
         self.theta, self.x = theta, x
         k = r + x
@@ -267,48 +288,120 @@ class _TimesOfGoing:
         decay = c - power * np.maximum(distance, 0) / (1 + distance)
         reach = np.where(decay * reach > _NEGLIGIBLE, _NEGLIGIBLE / decay, reach)
 
-        w = reach[:, None] * _NODES
+        nodes, weights = (each[:, None] for each in rule)
+        w = reach * nodes
         self.shrink = np.exp(-w)
-        self.excess = np.log1p(distance[:, None] * self.shrink)
+        self.excess = np.log1p(distance * self.shrink)
         start = np.log1p(distance)
-        log_density = -c[:, None] * w - power[:, None] * (self.excess - start[:, None])
-        density = np.exp(log_density) * _NODE_WEIGHTS
-        total = density.sum(1)
+        density = np.exp(-c * w - power * (self.excess - start)) * weights
+        total = density.sum(0)
         with np.errstate(divide="ignore"):
             self.log = np.log(s * total) + np.log(reach) - c * np.log(base) - power * start
-        self.weight = density / total[:, None]
+        self.weight = density / total
         self.w, self.base, self.distance = w, base, distance
 
-    def branch(self) -> Branch:
+    def moments(self) -> tuple[Floats, Floats]:
+        """First and second derivatives of the integral as shares of it: (4, n) and (4, 4, n)."""
         r, _, s, _ = self.theta
-        k = (r + self.x)[:, None]
-        near = np.log(self.base)[:, None] + self.w
+        k = r + self.x
+        near = np.log(self.base) + self.w
         far = near + self.excess
-        one_near = self.shrink / self.base[:, None]
-        one_far = one_near / (1 + self.distance[:, None] * self.shrink)
-        swap = self.swap[:, None]
-        log_alpha, log_beta = np.where(swap, far, near), np.where(swap, near, far)
-        one_alpha, one_beta = np.where(swap, one_far, one_near), np.where(swap, one_near, one_far)
+        one_near = self.shrink / self.base
+        one_far = one_near / (1 + self.distance * self.shrink)
+        log_alpha, log_beta = np.where(self.swap, far, near), np.where(self.swap, near, far)
+        one_alpha = np.where(self.swap, one_far, one_near)
+        one_beta = np.where(self.swap, one_near, one_far)
         score = np.stack([-log_alpha, -k * one_alpha, 1 / s - log_beta, -(s + 1) * one_beta])
-        gradient = (score * self.weight).sum(2)
+        weighted = score * self.weight
+        first, second = weighted.sum(1), np.einsum("imn,jmn->ijn", weighted, score)
+        for n, of_one, power in ((0, one_alpha, k), (2, one_beta, s + 1)):
+            second[[n, n + 1], [n + 1, n]] -= (self.weight * of_one).sum(0)
+            second[n + 1, n + 1] += power * (self.weight * of_one**2).sum(0)
+        second[2, 2] -= 1 / s**2
+        return first, second
 
-        def curvature(weight: Floats) -> Floats:
-            joint = weight[:, None] * self.weight
-            rows = score.reshape(4, -1)
-            found = (rows * joint.ravel()) @ rows.T - (gradient * weight) @ gradient.T
-            found[[0, 1], [1, 0]] -= (joint * one_alpha).sum()
-            found[1, 1] += (joint * k * one_alpha**2).sum()
-            found[2, 2] -= weight.sum() / s**2
-            found[[2, 3], [3, 2]] -= (joint * one_beta).sum()
-            found[3, 3] += (s + 1) * (joint * one_beta**2).sum()
-            return np.asarray(found)
 
-        return Branch(self.log, gradient, curvature)
+class _Spans:
+    """Pareto/NBD's `gone` of many histories: a sum over the spans between neighbouring points.
+
+    It is what is left from t_x on, less what is left from T on. The latter is below `there`, so
+    that no digit of the sum of both branches is lost. All in logarithms, for nothing bounds what a
+    customer of some x who goes early has before one who goes late.
+    """
+
+    def __init__(self, theta: Floats, points: Points) -> None:
+        self.points = points
+        r, alpha, s, beta = theta
+        x, time = points.x, points.time
+        self.log = np.full(len(x), -np.inf)
+        self.first, self.second = np.zeros((4, len(x))), np.zeros((4, 4, len(x)))
+        [starts] = np.nonzero(x[1:] == x[:-1])
+        width = np.log1p((time[starts + 1] - time[starts]) / (min(alpha, beta) + time[starts]))
+        is_short = 2 * (r + x[starts] + s + 1) * width < _SHORT
+        for which, rule in ((starts[is_short], _SHORT_RULE), (starts[~is_short], _RULE)):
+            for some in np.array_split(which, len(which) // Pareto.block + 1):
+                span = _TimesOfGoing(theta, x[some], time[some], time[some + 1], rule)
+                self.log[some] = span.log
+                self.first[:, some], self.second[:, :, some] = span.moments()
+
+        # no derivative is above: what it is below can be summed by its logarithm
+        self.top = np.array([[-math.log(alpha)], [0.0], [1 / s - math.log(beta)], [0.0]])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            below = np.log(np.maximum(self.top - self.first, 0))
+            logs = np.vstack([self.log, self.log + below])
+            left = _log_sums(logs[:, ::-1], len(x) - points.begin[::-1])[:, ::-1]
+            self.mean = np.where(left[0] > -np.inf, np.exp(left[1:] - left[0]), 0.0)
+        self.left = left[0]
+
+    def of(self, rows: slice) -> tuple[Floats, Floats]:
+        """As of a branch."""
+        last, now, go, stay = self._parts(rows)
+        with np.errstate(divide="ignore"):
+            log = self.left[last] + np.log(go)
+        lost = self.mean[:, last] - stay * self.mean[:, now]
+        return log, self.top - lost / np.where(go > 0, go, 1.0)
+
+    def curvature(self, weight: Floats) -> Floats:
+        """As of a branch."""
+        begun, ended = np.zeros((2, len(self.left)))
+        found = np.zeros((4, 4))
+        for rows in blocks(len(weight)):
+            last, now, go, stay = self._parts(rows)
+            each = weight[rows] / np.where(go > 0, go, 1.0)
+            begun += np.bincount(last, each, len(begun))
+            ended += np.bincount(now, each * stay, len(ended))
+            _, gradient = self.of(rows)
+            found -= (gradient * weight[rows]) @ gradient.T
+        with np.errstate(divide="ignore", invalid="ignore"):
+            logs = np.where(self.left > -np.inf, np.log([begun, ended]) - self.left, -np.inf)
+            begun, ended = np.exp(self.log + _log_sums(logs, self.points.begin))
+        return np.asarray(found + self.second @ (begun - ended))
+
+    def _parts(self, rows: slice) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats, Floats]:
+        """The points of t_x and T, and the shares of what is left at t_x that goes by T and not."""
+        last, now = self.points.last[rows], self.points.now[rows]
+        with np.errstate(invalid="ignore"):
+            fall = np.where(last == now, 0.0, self.left[now] - self.left[last])
+        go = -np.expm1(fall)
+        return last, now, go, 1 - go
+
+
+def _log_sums(logs: Floats, begin: NDArray[np.intp]) -> Floats:
+    """Logarithms of running sums along the last axis, begun anew at each of `begin`."""
+    found = np.empty_like(logs)
+    for first, end in pairwise(begin):
+        np.logaddexp.accumulate(logs[:, first:end], axis=1, out=found[:, first:end])
+    return found
 
 
 MODELS: dict[str, Model] = {
     model.name: model for model in (Geometric("bg_nbd", 0), Geometric("mbg_nbd", 1), Pareto())
 }
+
+
+def blocks(size: int) -> list[slice]:
+    """Rows that are worked on at once, so that what they need stays in the processor's cache."""
+    return [slice(first, first + _BLOCK) for first in range(0, size, _BLOCK)]
 
 
 def beta_nodes(a: Floats, b: Floats, nodes: int) -> tuple[Floats, Floats]:

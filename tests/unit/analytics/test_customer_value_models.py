@@ -13,6 +13,7 @@ from analytics.customer_value import (
     fit_spend,
     p_alive,
 )
+from analytics.customer_value.cells import Points
 from analytics.customer_value.choice import chances
 from analytics.customer_value.fitting import Fit, Likelihood
 from analytics.customer_value.models import Pareto, beta_nodes
@@ -40,7 +41,11 @@ def at(model: str, point: tuple[float, ...]) -> Fit:
 
 @pytest.mark.parametrize(("model", "point"), CASES)
 def test_derivatives_are_those_of_the_value(model: str, point: tuple[float, ...]) -> None:
-    likelihood = Likelihood(MODELS[model], Cells(X, T_X, T, COUNT))
+    _slopes_and_curves(model, point, Cells(X, T_X, T, COUNT))
+
+
+def _slopes_and_curves(model: str, point: tuple[float, ...], cells: Cells) -> None:
+    likelihood = Likelihood(MODELS[model], cells)
     phi, step = np.log(point) - likelihood.shift, 1e-5
     _, gradient, hessian = likelihood(phi)
     sides = [(likelihood(phi + step * e), likelihood(phi - step * e)) for e in np.eye(4)]
@@ -68,6 +73,30 @@ def test_pareto_is_its_integral_over_the_time_of_going(point: tuple[float, ...])
         )
         log = np.log(s * value) - (r + x) * np.log(alpha + t_x) - (s + 1) * np.log(beta + t_x)
         assert found == pytest.approx(log, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    "point",
+    [*POINTS["pareto_nbd"], (1e4, 1e5, 1e-4, 1e4), (300, 2, 0.01, 1e6), (1e4, 0.01, 9, 0.1)],
+)
+@pytest.mark.parametrize("days", [1, 1e-9], ids=["by_the_day", "at_any_time"])
+def test_pareto_of_many_histories_is_that_of_each(point: tuple[float, ...], days: float) -> None:
+    """Whether they share their times or not, and however far apart their likelihoods are."""
+    draw, theta, size = np.random.default_rng(5), np.array(point, float), 2000
+    x = np.minimum(np.floor(3 * draw.pareto(1, size)), 900)
+    end = np.ceil(draw.uniform(0, 1500, size) / days) * days
+    t_x = np.where(x > 0, np.ceil(end * draw.beta(x + 1, 1.5) / days) * days, 0.0)
+    points = Points.of(x, t_x / 7, end / 7)
+    (there, _), (gone, gradient) = (one.of(slice(None)) for one in Pareto().branches(theta, points))
+    each = Pareto().logs(theta, x, t_x / 7, end / 7)
+    assert np.logaddexp(there, gone) == pytest.approx(np.logaddexp(*each), rel=1e-14, abs=1e-12)
+    assert (np.isneginf(gone) == (t_x == end)).all()
+    assert np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("point", POINTS["pareto_nbd"])
+def test_derivatives_of_many_histories_are_those_of_the_value(point: tuple[float, ...]) -> None:
+    _slopes_and_curves("pareto_nbd", point, Cells.of(*_customers()))
 
 
 @pytest.mark.parametrize("point", [(0.55, 10.6, 0.61, 11.7), (0.55, 11.6, 0.61, 4.7)])
