@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+FIRST_LOOK = 20_000
+"""Of more than ten times as many cells, about so many show where to climb from."""
+
 
 @dataclass(frozen=True)
 class Points:
@@ -86,6 +89,13 @@ class Cells:
         """What the histories share."""
         return Points.of(self.x, self.t_x, self.T)
 
+    @cached_property
+    def sample(self) -> "Cells":
+        """Every so-manieth in the order of x, T and t_x, weighted to the whole."""
+        which = every_so_many(np.lexsort((self.t_x, self.T, self.x)))
+        weight = self.customers / float(self.count[which].sum())
+        return self.take(which, self.count[which] * weight)
+
     @property
     def customers(self) -> float:
         """Sum of the counts."""
@@ -125,6 +135,12 @@ class HeldOut:
             raise ValueError("occasions must be whole numbers from 0")
         if not self.horizon > 0:
             raise ValueError(f"horizon must be above 0, not {self.horizon}")
+
+
+def every_so_many(order: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Some `FIRST_LOOK` of the elements of an order, equally far apart."""
+    every = len(order) // FIRST_LOOK
+    return order[every // 2 :: every]
 
 
 def as_floats(name: str, values: Any) -> Floats:

@@ -5,10 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from analytics.customer_value.cells import Cells, Floats
+from analytics.customer_value.cells import FIRST_LOOK, Cells, Floats
 from analytics.customer_value.models import MODELS, Model, blocks
 from analytics.customer_value.newton import Maximum, maximise
 
@@ -17,9 +16,6 @@ BOUND = math.log(1e4)
 FEWEST_REPEATERS = 10
 WIDEST_INTERVAL = 100.0
 """A parameter whose 90 % interval spans more than this factor is not identified."""
-FIRST_LOOK = 20_000
-"""Of more than ten times as many cells, about so many show where to climb from."""
-
 Penalty = Callable[[Floats], tuple[float, Floats, Floats]]
 """What is added to the log-likelihood at logarithms of the parameters, with its derivatives."""
 
@@ -128,7 +124,8 @@ class Likelihood:
         here, away = np.empty((2, len(count)))
         for rows in blocks(len(count)):
             (log_there, of_there), (log_gone, of_gone) = there.of(rows), gone.of(rows)
-            log = np.logaddexp(log_there, log_gone)
+            # as logaddexp, which takes twice the time
+            log = np.maximum(log_there, log_gone) + np.log1p(np.exp(-np.abs(log_there - log_gone)))
             here[rows] = count[rows] * np.exp(log_there - log)
             away[rows] = count[rows] * np.exp(log_gone - log)
             value += float(count[rows] @ log)
@@ -145,7 +142,7 @@ class Likelihood:
         Many cells are climbed from where a sample of them has its maximum.
         """
         if len(self.cells.x) > 10 * FIRST_LOOK:
-            sample = Likelihood(self.model, _sample(self.cells), self.scale)
+            sample = Likelihood(self.model, self.cells.sample, self.scale)
             start = sample.maximise(start, penalty).at
         found = maximise(self._with(penalty), start - self.shift, -BOUND, BOUND)
         return replace(found, at=found.at + self.shift)
@@ -194,19 +191,6 @@ def _start(model: Model, cells: Cells) -> Floats:
     rate = float(cells.count @ cells.x) / cells.customers / mean_T
     start = {"r": 0.5, "alpha": 0.5 / rate, "a": 0.5, "b": 1.5, "s": 0.5, "beta": mean_T / 2}
     return np.log([start[name] for name in model.parameters])
-
-
-def _sample(cells: Cells) -> Cells:
-    """Every so-manieth of the cells in the order of x, T and t_x, weighted to the whole."""
-    which = every_so_many(np.lexsort((cells.t_x, cells.T, cells.x)))
-    weight = cells.customers / float(cells.count[which].sum())
-    return cells.take(which, cells.count[which] * weight)
-
-
-def every_so_many(order: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Some `FIRST_LOOK` of the elements of an order, equally far apart."""
-    every = len(order) // FIRST_LOOK
-    return order[every // 2 :: every]
 
 
 def covariance_at(found: Maximum) -> Floats:

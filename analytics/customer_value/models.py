@@ -164,7 +164,7 @@ class Geometric(Model):
                     found[3, 3] = (each / flips**2).sum()
                 return found
 
-            return Branch(lambda rows: (log[at[rows]], gradient[:, at[rows]]), curvature)
+            return _at_points(log, gradient, at, curvature)
 
         return branch(there, points.now, False), branch(gone, points.last, True)
 
@@ -232,7 +232,7 @@ class Pareto(Model):
             return found
 
         log = -(r + x) * log_alpha - s * log_beta
-        there = Branch(lambda rows: (log[now[rows]], gradient[:, now[rows]]), curvature)
+        there = _at_points(log, gradient, now, curvature)
         spans = _Spans(theta, points)
         return there, Branch(spans.of, spans.curvature)
 
@@ -358,7 +358,7 @@ class _Spans:
         last, now, go, stay = self._parts(rows)
         with np.errstate(divide="ignore"):
             log = self.left[last] + np.log(go)
-        lost = self.mean[:, last] - stay * self.mean[:, now]
+        lost = self.mean.take(last, axis=1) - stay * self.mean.take(now, axis=1)
         return log, self.top - lost / np.where(go > 0, go, 1.0)
 
     def curvature(self, weight: Floats) -> Floats:
@@ -384,6 +384,13 @@ class _Spans:
             fall = np.where(last == now, 0.0, self.left[now] - self.left[last])
         go = -np.expm1(fall)
         return last, now, go, 1 - go
+
+
+def _at_points(
+    log: Floats, gradient: Floats, at: NDArray[np.intp], curvature: Callable[[Floats], Floats]
+) -> Branch:
+    """A branch of histories, from what it is at their points."""
+    return Branch(lambda rows: (log[at[rows]], gradient.take(at[rows], axis=1)), curvature)
 
 
 def _log_sums(logs: Floats, begin: NDArray[np.intp]) -> Floats:

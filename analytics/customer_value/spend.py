@@ -12,13 +12,11 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from analytics.customer_value.cells import Floats, as_floats
+from analytics.customer_value.cells import FIRST_LOOK, Floats, as_floats, every_so_many
 from analytics.customer_value.fitting import (
     BOUND,
     FEWEST_REPEATERS,
-    FIRST_LOOK,
     covariance_at,
-    every_so_many,
     why_not_identified,
 )
 from analytics.customer_value.newton import Maximum, maximise
@@ -121,7 +119,8 @@ class SpendLikelihood:
     """
 
     def __init__(self, x: Floats, m: Floats, n: Floats) -> None:
-        self.x, self.at = np.unique(x, return_inverse=True)
+        self.x = np.unique(x)
+        self.at = np.searchsorted(self.x, x)
         self.n, self.spent, self.each = n, m * x, np.bincount(self.at, n)
         self.logs = float(n @ np.log(m)), float(n @ (x * np.log(m * x)))
 
