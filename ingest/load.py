@@ -57,6 +57,7 @@ create table if not exists audit.delivery_profiles (
     metric varchar, value double
 );
 create table if not exists audit.pending_months (entity varchar, month date);
+create table if not exists audit.pending_customers (customer_id varchar);
 """
 
 _WRONG_ENCODING = (
@@ -194,7 +195,7 @@ def _remove_other_sources(connection: duckdb.DuckDBPyConnection, company: Compan
 def remove_deliveries(
     connection: duckdb.DuckDBPyConnection, entity: str, delivery_ids: Sequence[str]
 ) -> None:
-    """Remove all that deliveries of an entity left in the warehouse, noting the months."""
+    """Remove all that deliveries of an entity left in the warehouse, noting what that touches."""
     if not delivery_ids:
         return
     pending_months.note_removed(connection, entity, delivery_ids)

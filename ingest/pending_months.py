@@ -1,13 +1,14 @@
-"""The months that incremental models have to build anew, noted while raw rows change.
+"""The months and customers that incremental models have to build anew, noted while rows change.
 
-A row touches its own month. A rate also touches the months that it is carried into, and a changed
-cost or list price of a product the months in which it was sold.
+A row touches its own month and customer. A rate also touches the months that it is carried into,
+and a changed cost or list price of a product the months in which it was sold.
 """
 
 from collections.abc import Sequence
 
 import duckdb
 
+from ingest import raw_tables
 from ingest.company import Company
 from ingest.sql import filled, literal
 from ingest.stage import PERIODS, Stage
@@ -22,26 +23,31 @@ _SNAPSHOT = "_before"
 def note_removed(
     connection: duckdb.DuckDBPyConnection, entity: str, delivery_ids: Sequence[str]
 ) -> None:
-    """Note the months of rows that are about to be removed."""
-    period = PERIODS.get(entity)
-    if period and delivery_ids:
-        _add_months(
-            connection,
-            entity,
-            f"select {period} from raw.{entity} "
-            f"where _delivery_id in (select unnest({literal(delivery_ids)}))",
-        )
+    """Note the months and customers of rows that are about to be removed."""
+    if delivery_ids:
+        removed = f"_delivery_id in (select unnest({literal(delivery_ids)}))"
+        note_rows(connection, entity, f"raw.{entity}", removed)
 
 
 def note_staged(connection: duckdb.DuckDBPyConnection, stage: Stage) -> None:
-    """Note the months of the good rows of a stage."""
+    """Note the months and customers of the good rows of a stage."""
+    good = f"from {stage.table} as staged where _rule is null"
     period = PERIODS.get(stage.entity.name)
     if period:
-        _add_months(
-            connection,
-            stage.entity.name,
-            f"select {stage.column_sql(period)} from {stage.table} as staged where _rule is null",
-        )
+        _add_months(connection, stage.entity.name, f"select {stage.column_sql(period)} {good}")
+    if stage.entity.name == "sales":
+        _add_customers(connection, f"select {stage.column_sql('customer_id')} {good}")
+
+
+def note_rows(
+    connection: duckdb.DuckDBPyConnection, entity: str, table: str, condition: str
+) -> None:
+    """Note the months and customers of those rows of an entity's table that a condition names."""
+    period = PERIODS.get(entity)
+    if period:
+        _add_months(connection, entity, f"select {period} from {table} where {condition}")
+    if entity == "sales" and "customer_id" in raw_tables.columns(connection, entity):
+        _add_customers(connection, f"select customer_id from {table} where {condition}")
 
 
 def snapshot(connection: duckdb.DuckDBPyConnection, entity: str) -> None:
@@ -122,3 +128,22 @@ def _add_months(connection: duckdb.DuckDBPyConnection, entity: str, query: str) 
         select entity, month from audit.pending_months
         """
     )
+
+
+def _add_customers(connection: duckdb.DuckDBPyConnection, query: str) -> None:
+    # before the first build there is nothing to build anew, and very many customers
+    built = connection.execute(
+        "select 1 from duckdb_tables() "
+        "where database_name = current_database() and schema_name = 'core' limit 1"
+    ).fetchall()
+    if built:
+        connection.execute(
+            f"""
+            insert into audit.pending_customers
+            select distinct customer_id
+            from ({query}) as changed(customer_id)
+            where customer_id is not null
+            except
+            select customer_id from audit.pending_customers
+            """
+        )

@@ -13,12 +13,11 @@ from collections.abc import Sequence
 
 import duckdb
 
-from ingest import raw_tables
+from ingest import pending_months, raw_tables
 from ingest.company import Source
 from ingest.landing import Delivery, natural_key
 from ingest.specification import ENTITIES
 from ingest.sql import literal, quoted
-from ingest.stage import PERIODS
 
 
 def replaced_columns(source: Source) -> tuple[str, ...]:
@@ -76,19 +75,12 @@ def apply(
 
 
 def _mark(connection: duckdb.DuckDBPyConnection, source: Source, table: str, query: str) -> None:
-    """Write what `query` (row, successor) finds, and note the months that it touches."""
+    """Write what `query` (row, successor) finds, and note what that touches."""
     connection.execute(f"create or replace temp table _marks as {query}")
     row = connection.execute("select count(*) from _marks").fetchone()
     if row and row[0]:
-        period = PERIODS.get(source.entity)
-        if period:
-            connection.execute(
-                f"""
-                insert into audit.pending_months
-                select distinct '{source.entity}', cast(date_trunc('month', {period}) as date)
-                from {table} where rowid in (select row from _marks)
-                """
-            )
+        marked = "rowid in (select row from _marks)"
+        pending_months.note_rows(connection, source.entity, table, marked)
         connection.execute(
             f"update {table} set _superseded_by = _marks.successor from _marks "
             f"where {table}.rowid = _marks.row"

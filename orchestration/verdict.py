@@ -41,8 +41,8 @@ def write(
 ) -> Verdict:
     """Judge the candidate's content as it is now; close every connection to it first.
 
-    The row in ``audit.verdicts`` is written, and on a pass ``audit.pending_months`` emptied,
-    before the file is hashed: both belong to the content that is judged.
+    The row in ``audit.verdicts`` is written, and on a pass what is noted as pending
+    is emptied, before the file is hashed: both belong to the content that is judged.
 
     Args:
         candidate: what is judged.
@@ -116,19 +116,19 @@ def _record(
             [run_id, judged_at.replace(tzinfo=None), passed, checks, len(failed), list(failed)],
         )
         if passed:
-            _empty_pending_months(connection)
+            _empty_pending(connection)
         connection.execute("checkpoint")
     finally:
         connection.close()
 
 
-def _empty_pending_months(connection: duckdb.DuckDBPyConnection) -> None:
+def _empty_pending(connection: duckdb.DuckDBPyConnection) -> None:
     found = connection.execute(
-        "select 1 from duckdb_tables() "
-        "where schema_name = 'audit' and table_name = 'pending_months'"
+        "select table_name from duckdb_tables() "
+        "where schema_name = 'audit' and table_name in ('pending_months', 'pending_customers')"
     ).fetchall()
-    if found:
-        connection.execute("delete from audit.pending_months")
+    for (table,) in found:
+        connection.execute(f"delete from audit.{table}")
 
 
 def _require_closed(candidate: Candidate) -> None:

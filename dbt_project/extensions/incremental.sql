@@ -5,16 +5,13 @@
     {%- if not is_incremental() -%}
         {{ return(materialization_table_duckdb()) }}
     {%- endif -%}
-    {%- set months = pending_months() -%}
     {%- set columns = model.columns.keys() | join(', ') -%}
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
-    {%- if months %}
     {%- call statement('delete') -%}
-        delete from {{ this }} where {{ is_pending('order_month', months) }}
+        delete from {{ this }} where {{ is_replaced() }}
     {%- endcall -%}
-    {%- endif %}
     {%- call statement('main') -%}
         insert into {{ this }} ({{ columns }}) select {{ columns }} from ({{ compiled_code }}) as pending
     {%- endcall -%}

@@ -1,7 +1,8 @@
 {# Incremental models of this project replace whole months: those in audit.pending_months, which
    loading fills and publishing empties. Each such model has the month in a column `order_month`.
    A model whose months depend on earlier ones says so by `meta: {reads: earlier months}`: from the
-   first pending month on it replaces all. #}
+   first pending month on it replaces all. One that says `meta: {replaces: customers}` replaces all
+   rows of a customer instead: see customers.sql. #}
 
 {# The months to build anew, as ISO dates, oldest first. #}
 {% macro pending_months(entities=['sales', 'fx_rates']) -%}
@@ -45,8 +46,18 @@
 {%- endmacro %}
 
 
+{# A condition that is true for the rows that an incremental build takes away before it adds. #}
+{% macro is_replaced() -%}
+    {%- if model.config.meta.replaces == 'customers' -%}
+        customer_id in ({{ changed_customers() }})
+    {%- else -%}
+        {{ is_pending('order_month', pending_months()) }}
+    {%- endif -%}
+{%- endmacro %}
+
+
 {# Whether a model adds to what is there. Not if its columns have changed since it was built, nor if
-   every month that it holds is pending: then building it anew is right and costs half. #}
+   nothing that it holds would be kept: then building it anew is right and costs half. #}
 {% macro is_incremental() -%}
     {%- if not execute or model.config.materialized != 'incremental' or should_full_refresh() -%}
         {{ return(false) }}
@@ -59,18 +70,16 @@
     {%- if held | sort != model.columns.keys() | sort -%}
         {{ return(false) }}
     {%- endif -%}
-    {{ return(keeps_months(existing)) }}
+    {%- if model.config.meta.replaces == 'customers' and not can_replace_customers() -%}
+        {{ return(false) }}
+    {%- endif -%}
+    {{ return(keeps_rows(existing)) }}
 {%- endmacro %}
 
 
-{% macro keeps_months(existing) -%}
-    {%- set months = pending_months() -%}
-    {%- if not months -%}
-        {{ return(true) }}
-    {%- endif -%}
+{% macro keeps_rows(existing) -%}
     {%- set kept = run_query(
-        "select 1 as kept from " ~ existing ~ " where not ("
-        ~ is_pending('order_month', months) ~ ") limit 1"
+        "select 1 as kept from " ~ existing ~ " where not (" ~ is_replaced() ~ ") limit 1"
     ) -%}
     {{ return(kept | length > 0) }}
 {%- endmacro %}

@@ -1,6 +1,8 @@
 """An incremental build ends where a full one would, whatever was delivered or taken away."""
 
 from collections.abc import Callable
+from datetime import date, timedelta
+from random import Random
 
 import duckdb
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from ingest.landing import land
 from ingest.load import load_source, prepare
 from orchestration import dbt_runner
-from tests.integration.conftest import ORDERS, Tiny
+from tests.integration.conftest import ORDERS, TINY, Tiny
 from tests.integration.small import make_tables
 
 pytestmark = pytest.mark.xdist_group("small")
@@ -17,6 +19,7 @@ INCREMENTAL = [
     "int_sales__product_days",
     "int_customers__days",
     "int_customers__months",
+    "int_customers__categories",
     "int_customers__concentrations",
     "int_customers__flows",
 ]
@@ -48,8 +51,60 @@ def _changed_rate(tiny: Tiny) -> None:
     tiny.write("rates.csv", "day,currency,rate", "2023-12-31,GBP,0.86", "2024-01-02,GBP,0.80")
 
 
+class _History:
+    """Two years of orders by random customers, a file a day, that can be changed afterwards."""
+
+    def __init__(self, tiny: Tiny) -> None:
+        self.tiny, self.random = tiny, Random(7)
+        self.categories = {f"P{n}": f"kind {n % 3}" for n in range(5)}
+        self.tiny.write(
+            "company.yml", TINY.replace("category: \"'tools'\", unit", "category: kind, unit")
+        )
+        self.tiny.orders("2024-01")
+        self.days: dict[int, list[str]] = {}
+        self.sell(*self.random.sample(range(700), 60))
+        self.tell_products()
+
+    def sell(self, *numbers: int) -> None:
+        """Write, or write anew, the orders of some days."""
+        draw = self.random
+        for number in numbers:
+            day = date(2023, 1, 1) + timedelta(number)
+            self._write(number, [
+                f"O{number}-{line},{day} 10:00:00,{draw.choice(['GB', 'DE'])},"
+                f"C{draw.randrange(90)},{draw.choice(list(self.categories))},"
+                f"{draw.choice([-1, 1, 2])},10.50,{draw.choice(['GBP', 'EUR'])}"
+                for line in range(4)
+            ])  # fmt: skip
+
+    def withdraw(self, numbers: Callable[[int], bool]) -> None:
+        """Take the orders of some days back."""
+        for number in filter(numbers, list(self.days)):
+            self._write(number, [])
+
+    def leave_out(self, customer: str) -> None:
+        """Take the orders of one customer back."""
+        for number, lines in self.days.items():
+            self._write(number, [line for line in lines if f",{customer}," not in line])
+
+    def tell_products(self, **categories: str) -> None:
+        """Write the products, some with another category or new."""
+        self.categories.update(categories)
+        rows = [f"{product},Thing,4.00,{kind}" for product, kind in self.categories.items()]
+        self.tiny.write("products.csv", "sku,name,cost,kind", *rows)
+
+    def _write(self, number: int, lines: list[str]) -> None:
+        self.days[number] = lines
+        self.tiny.orders(f"{number:03d}", *lines)
+
+
 def _build(tiny: Tiny) -> list[str]:
     """Load what is new and build upon what is there; return the months that were built anew."""
+    return _load_and_build(tiny)[0]
+
+
+def _load_and_build(tiny: Tiny) -> tuple[list[str], list[str]]:
+    """The same, and the models that were not built whole."""
     database = tiny.home.root / "warehouse.duckdb"
     company = tiny.company
     for source in company.sources:
@@ -67,7 +122,12 @@ def _build(tiny: Tiny) -> list[str]:
     assert {result.status for result in built.results} == {"success"}
     with duckdb.connect(str(database)) as connection:
         connection.execute("delete from audit.pending_months")
-    return [month for (month,) in months]
+    upon = [
+        result.unique_id.rpartition(".")[2]
+        for result in built.results
+        if "pending_customers" in (result.compiled_sql or "")
+    ]
+    return [month for (month,) in months], upon
 
 
 def _differing(tiny: Tiny) -> list[str]:
@@ -107,3 +167,23 @@ def test_an_incremental_build_ends_where_a_full_one_would(tiny: Tiny) -> None:
     _changed_rate(tiny)
     assert {"2024-01-01", "2024-04-01"} < set(_build(tiny))
     assert _differing(tiny) == []
+
+
+def test_customers_built_anew_end_where_a_full_build_would(tiny: Tiny) -> None:
+    history = _History(tiny)
+    _build(tiny)
+    steps: list[tuple[Callable[[], None], bool]] = [
+        (lambda: history.sell(700), True),
+        (lambda: history.sell(730, 650, 3), True),
+        (lambda: history.leave_out("C1"), True),
+        (lambda: history.tell_products(P9="kind 0"), True),
+        (lambda: history.withdraw(lambda number: number > 690), True),
+        (lambda: history.tell_products(P1="KIND 0", P2="kind 3"), False),
+        (lambda: _changed_rate(tiny), True),
+        (lambda: history.withdraw(lambda number: number > 300), False),
+    ]
+    for number, (step, is_built_upon) in enumerate(steps):
+        step()
+        upon = _load_and_build(tiny)[1]
+        assert (number, upon) == (number, ["int_customers__categories"] * is_built_upon)
+        assert (number, _differing(tiny)) == (number, [])

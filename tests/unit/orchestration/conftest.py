@@ -26,6 +26,8 @@ def build(home: Home, run_id: str, rows: int) -> Candidate:
             create schema if not exists audit;
             create table if not exists audit.pending_months (entity varchar, month date);
             insert into audit.pending_months values ('sales', date '2025-01-01');
+            create table if not exists audit.pending_customers (customer_id varchar);
+            insert into audit.pending_customers values ('C1');
             create or replace table marts.mart_numbers as
             select i, cast(i as decimal(18, 4)) as amount_home from range({rows}) as t(i);
             create or replace table marts.mart_empty (market varchar, share_pct double);

@@ -92,12 +92,13 @@ def test_marts_are_exported_empty_ones_too(home: Home, publish_rows: Publish) ->
     assert duckdb.sql(f"select count(*) from '{current}/mart_numbers.parquet'").fetchall() == [(5,)]
 
 
-def test_a_passing_verdict_empties_the_pending_months_and_is_in_the_warehouse(
+def test_a_passing_verdict_empties_what_is_pending_and_is_in_the_warehouse(
     home: Home, publish_rows: Publish
 ) -> None:
     publish_rows(5)
     connection = duckdb.connect(str(home.warehouse), read_only=True)
     assert connection.execute("from audit.pending_months").fetchall() == []
+    assert connection.execute("from audit.pending_customers").fetchall() == []
     verdicts = connection.execute("select run_id, passed, checks from audit.verdicts").fetchall()
     assert verdicts == [("run-5", True, 3)]
     connection.close()

@@ -1,3 +1,10 @@
+-- depends_on: {{ ref('int_customers__days') }}, {{ ref('stg_sales') }}
+{{ config(
+    materialized='incremental' if target.type == 'duckdb' else 'table',
+    meta={'replaces': 'customers'},
+    post_hook='{{ keep_what_categories_depend_on() }}' if target.type == 'duckdb' else [],
+) }}
+
 with
 
 spans as (
@@ -47,7 +54,7 @@ days as (
     from {{ ref('fct_sales') }} as sales
     inner join products
         on sales.product_id = products.product_id
-    where sales.line_kind = 'product' and sales.customer_id is not null
+    where sales.line_kind = 'product' and {{ is_customer_built_now('sales.customer_id') }}
     group by sales.customer_id, sales.market, products.category_number, sales.order_date
 
 ),
