@@ -74,6 +74,12 @@ _CURRENCIES = (
     "tradewind_currency_code(cast(text as varchar))",
 )
 
+# Few texts begin with a space or a control character, and only those need a closer look.
+_IS_NOT_BLANK = (
+    "create or replace temp macro is_not_blank(text) as "
+    "case when text >= '!' then true else trim(text) <> '' end"
+)
+
 _TIME = r"[T ,]*(\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?\s*([AaPp]\.?[Mm]\.?)?"
 
 
@@ -149,6 +155,7 @@ def register(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(_COUNTRY_CODE)
     _create_codes(connection)
     _create_readers(connection)
+    connection.execute(_IS_NOT_BLANK)
     connection.execute(_PARSE_PRICE)
     for macro in _CURRENCIES:
         connection.execute(macro)

@@ -121,9 +121,10 @@ def _add_months(connection: duckdb.DuckDBPyConnection, entity: str, query: str) 
     connection.execute(
         f"""
         insert into audit.pending_months
-        select distinct '{entity}', cast(date_trunc('month', moment) as date) as month
-        from ({query}) as moments(moment)
-        where moment is not null
+        -- a month is cut from few days, not from every moment
+        select distinct '{entity}', cast(date_trunc('month', day) as date) as month
+        from (select distinct cast(moment as date) as day from ({query}) as moments(moment))
+        where day is not null
         except
         select entity, month from audit.pending_months
         """

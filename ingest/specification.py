@@ -92,7 +92,8 @@ class Rule:
     Attributes:
         name: Its name, unique within the entity.
         sql: A DuckDB condition over the canonical columns: true or null is good. It may use
-            `is_country_code` and `is_currency_code` of `ingest.functions.register`.
+            `is_country_code`, `is_currency_code` and `is_not_blank` of
+            `ingest.functions.register`.
         reason: What was expected, as it is shown beside a quarantined row.
     """
 
@@ -277,7 +278,7 @@ def _column_rules(column: Column) -> Iterator[Rule]:
         reason = f"{name} must be one of {', '.join(column.accepted)}"
         yield Rule(f"{name}_accepted", f"{name} in ({values})", reason)
     elif column.required and column.type == "VARCHAR":
-        yield Rule(f"{name}_not_blank", f"trim({name}) <> ''", f"{name} must not be blank")
+        yield Rule(f"{name}_not_blank", f"is_not_blank({name})", f"{name} must not be blank")
 
 
 def _check(entity: Entity) -> None:

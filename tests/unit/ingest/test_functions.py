@@ -249,6 +249,13 @@ def test_codes(call: Call) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "text", ["", " ", "   ", "\t", " \t", "!", " a", "a ", "\x01", "\u00a0", "0", "é", "漢", None]
+)
+def test_what_is_not_blank_is_what_trim_leaves_something_of(call: Call, text: str | None) -> None:
+    assert call("is_not_blank", text) == (None if text is None else text.strip(" ") != "")
+
+
 def test_nothing_stays_in_the_database() -> None:
     connection = duckdb.connect()
     register(connection)
