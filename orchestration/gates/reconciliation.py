@@ -76,21 +76,22 @@ _RAW_TO_CORE = _Reconciliation(
     needs=("raw.sales", "core.fct_sales", "quarantine.without_rate"),
     sql=f"""
     with raw_lines as (
-        select _delivery_id, cast(date_trunc('month', ordered_at) as date) as month, currency,
+        select _delivery_id, cast(ordered_at as date) as day, currency,
             case when is_return and quantity > 0 then -1 else 1 end
                 * (cast(quantity * unit_price as decimal(18, 4)) - coalesce(discount_amount, 0))
                 as amount
         from raw.sales
         where _superseded_by is null
     ),
-    raw_deliveries as (
-        select _delivery_id, month, currency, count(*) as lines, sum(amount) as amount
+    raw_days as (
+        select _delivery_id, day, currency, count(*) as lines, sum(amount) as amount
         from raw_lines group by all
     ),
     delivered as (
-        select {source_of("_delivery_id")} as source, month, currency, sum(lines) as raw_lines,
+        select {source_of("_delivery_id")} as source,
+            cast(date_trunc('month', day) as date) as month, currency, sum(lines) as raw_lines,
             sum(amount) as raw_amount
-        from raw_deliveries group by all
+        from raw_days group by all
     ),
     core_deliveries as (
         select delivery_id, order_month as month, currency, count(*) as lines,
