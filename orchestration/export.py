@@ -45,7 +45,7 @@ def _write(database: Path, folder: Path) -> list[str]:
             target = folder / f"{name}.parquet"
             connection.execute(
                 f'copy exported.marts."{name}" to {quoted(target)} '
-                "(format parquet, compression zstd)"
+                "(format parquet, compression zstd, compression_level 1)"
             )
             sync(target)
     return names
