@@ -27,7 +27,7 @@ def verdict_asset(
         group_name="audit",
         kinds={"duckdb"},
         owners=["team:analytics"],
-        description="Whether the candidate may be published, bound to its content by SHA-256.",
+        description="Whether the candidate may be published, bound to its content by BLAKE2b.",
         check_specs=[
             dg.AssetCheckSpec(
                 PASSED,
@@ -45,7 +45,7 @@ def verdict_asset(
         metadata: dict[str, Any] = {
             "checks": judged.checks,
             "failed": judged.failed,
-            "sha256": judged.sha256,
+            "blake2b": judged.blake2b,
             "candidate": dg.MetadataValue.path(str(workspace.candidate.database)),
         }
         yield dg.MaterializeResult(metadata=metadata)

@@ -23,7 +23,7 @@ from ingest.home import Home
 from ingest.landing import Delivery, Redacted
 from ingest.redaction import Redactor
 from orchestration import dbt_runner, versions
-from orchestration.files import full_disk_explained, remove, sha256, write_json
+from orchestration.files import blake2b, full_disk_explained, remove, write_json
 from orchestration.forget import files
 from orchestration.forget.rules import Rules, of_project
 from orchestration.forget.warehouse import Erased, Scrubber
@@ -276,13 +276,15 @@ class _State:
     def _bind(self, version: str) -> None:
         """Bind a version's verdict to its content as it is now, and tell what it was before."""
         record = versions.read_record(self.home, version)
-        verdict = record.get("verdict")
+        verdict = dict(record.get("verdict") or {})
         if not verdict:
             return
-        now = sha256(versions.database_of(self.home, version))
-        if verdict["sha256"] != now:
-            before = [*record.get("formerly", []), verdict["sha256"]]
-            record = {**record, "verdict": {**verdict, "sha256": now}, "formerly": before}
+        # the oldest versions were bound by SHA-256
+        bound = verdict.pop("sha256", None) or verdict["blake2b"]
+        now = blake2b(versions.database_of(self.home, version))
+        if bound != now:
+            before = [*record.get("formerly", []), bound]
+            record = {**record, "verdict": {**verdict, "blake2b": now}, "formerly": before}
             write_json(versions.record_of(self.home, version), record)
 
     def _rewrite_others(self) -> None:
