@@ -12,28 +12,28 @@ customer_days as (
 
 ),
 
-buyers as (
+customer_markets as (
 
     select
         customer_id,
+        market,
         min(order_date) as first_order_date,
         max(order_date) as last_order_date
     from customer_days
-    group by customer_id
+    group by customer_id, market
 
 ),
 
 -- a customer who bought in several markets is of the one of the first order
-first_markets as (
+buyers as (
 
     select
-        buyers.customer_id,
-        min(customer_days.market) as market
-    from buyers
-    inner join customer_days
-        on buyers.customer_id = customer_days.customer_id
-        and buyers.first_order_date = customer_days.order_date
-    group by buyers.customer_id
+        customer_id,
+        min_by(market, (first_order_date, market)) as market,
+        min(first_order_date) as first_order_date,
+        max(last_order_date) as last_order_date
+    from customer_markets
+    group by customer_id
 
 ),
 
@@ -44,7 +44,7 @@ final as (
         coalesce(customers.customer_id, buyers.customer_id) as customer_id,
 
         ---------- text
-        coalesce(customers.market, first_markets.market) as market,
+        coalesce(customers.market, buyers.market) as market,
         customers.segment,
         customers.kind,
         customers.acquired_through,
@@ -59,8 +59,6 @@ final as (
     from customers
     full outer join buyers
         on customers.customer_id = buyers.customer_id
-    left join first_markets
-        on buyers.customer_id = first_markets.customer_id
 
 )
 
