@@ -1,3 +1,5 @@
+{%- set both_bases = ['value', 'validation'] -%}
+
 with
 
 company as (
@@ -8,7 +10,7 @@ company as (
 
 ends as (
 
-    {{ history_ends() | indent(4) }}
+    select * from {{ ref('int_customers__history_ends') }}
 
 ),
 
@@ -41,103 +43,6 @@ bases as (
 
 ),
 
--- a day on which a customer bought in two markets is one occasion all the same
-days as (
-
-    select
-        customer_id,
-        order_date,
-        max(case when is_occasion then 1 else 0 end) as is_occasion,
-        min(case when is_occasion then channel end) as channel,
-        cast(sum(net_amount_home) as decimal(18, 4)) as net_amount_home,
-        cast(sum(margin_home) as decimal(18, 4)) as margin_home,
-        cast(sum(net_amount_costed_home) as decimal(18, 4)) as net_amount_costed_home
-    from {{ ref('int_customers__days') }}
-    group by customer_id, order_date
-
-),
-
-{#- what both bases read is summed in one pass over the days #}
-{%- set until = {'value': 'ends.calibration_end', 'validation': 'ends.before_held_out'} %}
-
-summed as (
-
-    select
-        days.customer_id,
-        min(case when days.is_occasion = 1 then days.order_date end) as first_date,
-        min_by(
-            days.net_amount_home, case when days.is_occasion = 1 then days.order_date end
-        ) as first_home,
-        -- null is a channel, too: it must not make room for that of a later day
-        min_by(
-            coalesce('of ' || days.channel, ''),
-            case when days.is_occasion = 1 then days.order_date end
-        ) as first_channel,
-        {%- for basis, end in until.items() %}
-        max(
-            case when days.is_occasion = 1 and days.order_date <= {{ end }} then days.order_date end
-        ) as {{ basis }}_last_date,
-        sum(case when days.order_date <= {{ end }} then days.is_occasion else 0 end)
-            as {{ basis }}_occasions,
-        sum(
-            case
-                when days.is_occasion = 1 and days.order_date <= {{ end }}
-                    then days.net_amount_home
-                else 0
-            end
-        ) as {{ basis }}_occasions_home,
-        sum(case when days.order_date <= {{ end }} then days.net_amount_home else 0 end)
-            as {{ basis }}_revenue_home,
-        sum(
-            case
-                when
-                    days.order_date <= {{ end }}
-                    and days.order_date > {{ days_after(end, -365) }}
-                    then days.net_amount_home
-                else 0
-            end
-        ) as {{ basis }}_last_year_home,
-        sum(case when days.order_date <= {{ end }} then days.margin_home end)
-            as {{ basis }}_margin_home,
-        sum(case when days.order_date <= {{ end }} then days.net_amount_costed_home end)
-            as {{ basis }}_costed_home,
-        {%- endfor %}
-        sum(days.is_occasion) as all_occasions,
-        sum(days.net_amount_home) as all_home
-    from days
-    cross join ends
-    group by days.customer_id
-
-),
-
-by_basis as (
-
-    select
-        bases.basis,
-        bases.until_date,
-        bases.last_order_date,
-        bases.unit_days,
-        summed.customer_id,
-        summed.first_date,
-        summed.first_home,
-        case when summed.first_channel <> '' then substr(summed.first_channel, 4) end as channel,
-        {%- for column in [
-            'last_date', 'occasions', 'occasions_home', 'revenue_home', 'last_year_home',
-            'margin_home', 'costed_home',
-        ] %}
-        case
-            when bases.basis = 'value' then summed.value_{{ column }}
-            else summed.validation_{{ column }}
-        end as {{ column }},
-        {%- endfor %}
-        summed.all_occasions,
-        summed.all_home
-    from summed
-    inner join bases
-        on summed.first_date <= bases.until_date
-
-),
-
 customers as (
 
     select
@@ -158,48 +63,39 @@ kinds as (
 
 ),
 
--- who bought a category on enough days, and how far apart these were
+-- how far apart the days are on which a customer bought a category; null of fewer than two
 gaps as (
 
     select
-        categories.customer_id,
-        bases.basis,
-        categories.category,
-        case
-            when bases.basis = 'value' then categories.calibration_days
-            else categories.before_held_out_days
-        end as purchase_days,
-        cast(case
-            when bases.basis = 'value'
-                then {{ dbt.datediff('categories.first_purchase_date', 'categories.calibration_last_date', 'day') }} -- noqa: LT05
-            else {{ dbt.datediff('categories.first_purchase_date', 'categories.before_held_out_last_date', 'day') }} -- noqa: LT05
-        end as double)
-        / nullif(
-            case
-                when bases.basis = 'value' then categories.calibration_days
-                else categories.before_held_out_days
-            end - 1, 0
-        ) as mean_gap_days
-    from {{ ref('int_customers__categories') }} as categories
-    cross join bases
-    where case
-        when bases.basis = 'value' then categories.calibration_days
-        else categories.before_held_out_days
-    end > 1
+        {%- for basis, days in {'value': 'calibration', 'validation': 'before_held_out'}.items() %}
+        {{ days }}_days as {{ basis }}_days,
+        cast({{ dbt.datediff('first_purchase_date', days ~ '_last_date', 'day') }} as double) -- noqa: LT05
+        / case when {{ days }}_days > 1 then {{ days }}_days - 1 end as {{ basis }}_gap_days,
+        {%- endfor %}
+        category,
+        customer_id
+    from {{ ref('int_customers__categories') }}
 
 ),
 
 -- the cycle is the gap that the configured part of the repeat buyers keeps within; few gaps differ,
 -- so that they are counted rather than the buyers put in order
 counted_gaps as (
+    {%- for basis in both_bases %}
 
     select
-        basis,
+        '{{ basis }}' as basis,
         category,
-        mean_gap_days,
+        {{ basis }}_gap_days as mean_gap_days,
         count(*) as buyers
     from gaps
-    group by basis, category, mean_gap_days
+    where {{ basis }}_gap_days is not null
+    group by category, {{ basis }}_gap_days
+    {%- if not loop.last %}
+
+    union all
+    {%- endif %}
+    {%- endfor %}
 
 ),
 
@@ -219,31 +115,97 @@ placed_gaps as (
 cycles as (
 
     select
-        placed_gaps.basis,
         placed_gaps.category,
         max(bases.real_customer_purchases) as real_customer_purchases,
-        max(placed_gaps.mean_gap_days) as cycle_days
+        max(case when placed_gaps.basis = 'value' then placed_gaps.mean_gap_days end)
+            as value_cycle_days,
+        max(case when placed_gaps.basis = 'validation' then placed_gaps.mean_gap_days end)
+            as validation_cycle_days
     from placed_gaps
     inner join bases
         on placed_gaps.basis = bases.basis
     where placed_gaps.place <= ceil(placed_gaps.repeat_buyers * bases.cycle_part)
-    group by placed_gaps.basis, placed_gaps.category
+    group by placed_gaps.category
 
 ),
 
 in_cycle as (
 
     select
-        gaps.basis,
+        {%- for basis in both_bases %}
+        max(
+            case
+                when
+                    gaps.{{ basis }}_gap_days <= cycles.{{ basis }}_cycle_days
+                    and gaps.{{ basis }}_days >= cycles.real_customer_purchases
+                    then 1
+                else 0
+            end
+        ) = 1 as {{ basis }}_is_in_cycle,
+        {%- endfor %}
         gaps.customer_id
     from gaps
     inner join cycles
-        on gaps.basis = cycles.basis
-        and gaps.category = cycles.category
-    where
-        gaps.mean_gap_days <= cycles.cycle_days
-        and gaps.purchase_days >= cycles.real_customer_purchases
-    group by gaps.basis, gaps.customer_id
+        on gaps.category = cycles.category
+    group by gaps.customer_id
+
+),
+
+by_customer as (
+
+    select
+        totals.*,
+        {%- for basis in both_bases %}
+        coalesce(in_cycle.{{ basis }}_is_in_cycle, false) as {{ basis }}_is_in_cycle,
+        {%- endfor %}
+        customers.market,
+        customers.market = company.home_market as is_domestic,
+        case
+            when company.customer_kinds_together or kinds.kinds < 2 then 'all'
+            else coalesce(customers.kind, 'kind not given')
+        end as cohort
+    from {{ ref('int_customers__totals') }} as totals
+    cross join company
+    cross join kinds
+    inner join customers
+        on totals.customer_id = customers.customer_id
+    left join in_cycle
+        on totals.customer_id = in_cycle.customer_id
+
+),
+
+by_basis as (
+    {%- for basis in both_bases %}
+
+    select
+        bases.basis,
+        bases.until_date,
+        bases.last_order_date,
+        bases.unit_days,
+        by_customer.customer_id,
+        by_customer.cohort,
+        by_customer.market,
+        by_customer.is_domestic,
+        by_customer.first_channel as channel,
+        by_customer.first_date,
+        by_customer.first_home,
+        {%- for column in [
+            'last_date', 'occasions', 'occasions_home', 'revenue_home', 'last_year_home',
+            'margin_home', 'costed_home', 'is_in_cycle',
+        ] %}
+        by_customer.{{ basis }}_{{ column }} as {{ column }},
+        {%- endfor %}
+        by_customer.occasions as all_occasions,
+        by_customer.net_amount_home as all_home
+    from by_customer
+    inner join bases
+        on by_customer.first_date <= bases.until_date
+    where bases.basis = '{{ basis }}'
+    {%- if not loop.last %}
+
+    union all
+    {%- endif %}
+    {%- endfor %}
 
 ),
 
@@ -251,51 +213,40 @@ final as (
 
     select
         ---------- keys
-        by_basis.basis,
-        by_basis.customer_id,
+        basis,
+        customer_id,
 
         ---------- attributes
-        by_basis.until_date,
-        case
-            when company.customer_kinds_together or kinds.kinds < 2 then 'all'
-            else coalesce(customers.kind, 'kind not given')
-        end as cohort,
-        customers.market,
-        customers.market = company.home_market as is_domestic,
-        by_basis.channel,
-        by_basis.first_date,
-        by_basis.last_date,
+        until_date,
+        cohort,
+        market,
+        is_domestic,
+        channel,
+        first_date,
+        last_date,
 
         ---------- what the models of buying read
-        cast(by_basis.occasions - 1 as bigint) as x,
-        cast({{ dbt.datediff('by_basis.first_date', 'by_basis.last_date', 'day') }} as double) -- noqa: LT05
-        / by_basis.unit_days as t_x,
-        cast({{ dbt.datediff('by_basis.first_date', 'by_basis.until_date', 'day') }} as double) -- noqa: LT05
-        / by_basis.unit_days as t,
-        cast(by_basis.occasions_home - by_basis.first_home as double)
-        / nullif(by_basis.occasions - 1, 0) as mean_spend_home,
-        in_cycle.customer_id is not null as is_in_cycle,
+        cast(occasions - 1 as bigint) as x,
+        cast({{ dbt.datediff('first_date', 'last_date', 'day') }} as double) -- noqa: LT05
+        / unit_days as t_x,
+        cast({{ dbt.datediff('first_date', 'until_date', 'day') }} as double) -- noqa: LT05
+        / unit_days as t,
+        cast(occasions_home - first_home as double) / nullif(occasions - 1, 0) as mean_spend_home,
+        is_in_cycle,
 
         ---------- money
-        cast(by_basis.occasions_home as decimal(18, 4)) as occasions_home,
-        cast(by_basis.revenue_home as decimal(18, 4)) as revenue_home,
-        cast(by_basis.last_year_home as decimal(18, 4)) as last_year_home,
-        cast(by_basis.margin_home as decimal(18, 4)) as margin_home,
-        cast(by_basis.costed_home as decimal(18, 4)) as costed_home,
+        occasions_home,
+        revenue_home,
+        last_year_home,
+        margin_home,
+        costed_home,
 
         ---------- what came after
-        cast({{ dbt.datediff('by_basis.until_date', 'by_basis.last_order_date', 'day') }} as double) -- noqa: LT05
-        / by_basis.unit_days as held_out_time,
-        cast(by_basis.all_occasions - by_basis.occasions as bigint) as held_out_occasions,
-        cast(by_basis.all_home - by_basis.revenue_home as decimal(18, 4)) as held_out_home
+        cast({{ dbt.datediff('until_date', 'last_order_date', 'day') }} as double) -- noqa: LT05
+        / unit_days as held_out_time,
+        cast(all_occasions - occasions as bigint) as held_out_occasions,
+        cast(all_home - revenue_home as decimal(18, 4)) as held_out_home
     from by_basis
-    cross join company
-    cross join kinds
-    inner join customers
-        on by_basis.customer_id = customers.customer_id
-    left join in_cycle
-        on by_basis.basis = in_cycle.basis
-        and by_basis.customer_id = in_cycle.customer_id
 
 )
 

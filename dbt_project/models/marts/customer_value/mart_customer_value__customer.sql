@@ -19,56 +19,9 @@ as_of as (
 
 ),
 
-summed as (
+totals as (
 
-    select
-        customer_id,
-        min(market) <> max(market) as is_in_several_markets,
-        min(case when is_occasion then order_date end) as first_order_date,
-        max(case when is_occasion then order_date end) as last_order_date,
-        sum(case when is_occasion then 1 else 0 end) as occasions,
-        sum(return_lines) as returns_count,
-        sum(returned_amount_home) as returns_value_home,
-        sum(units) as units,
-        sum(units_returned) as units_returned,
-        sum(net_amount_home) as net_revenue_home,
-        sum(margin_home) as margin_home
-    from {{ ref('int_customers__days') }}
-    group by customer_id
-
-),
-
--- a day on which a customer bought in two markets is one occasion all the same; the few customers
--- of several markets are counted anew, rather than all customers day by day
-occasions_across_markets as (
-
-    select
-        days.customer_id,
-        count(distinct days.order_date) as occasions
-    from {{ ref('int_customers__days') }} as days
-    inner join summed
-        on days.customer_id = summed.customer_id
-    where summed.is_in_several_markets and days.is_occasion
-    group by days.customer_id
-
-),
-
-purchases as (
-
-    select
-        summed.customer_id,
-        summed.first_order_date,
-        summed.last_order_date,
-        coalesce(occasions_across_markets.occasions, summed.occasions) as occasions,
-        summed.returns_count,
-        summed.returns_value_home,
-        summed.units,
-        summed.units_returned,
-        summed.net_revenue_home,
-        summed.margin_home
-    from summed
-    left join occasions_across_markets
-        on summed.customer_id = occasions_across_markets.customer_id
+    select * from {{ ref('int_customers__totals') }}
 
 ),
 
@@ -248,15 +201,15 @@ scores as (
     select
         customer_id,
         cast(ntile(5) over (
-            order by last_order_date, occasions, net_revenue_home, customer_id
+            order by last_date, occasions, net_amount_home, customer_id
         ) as bigint) as recency_score,
         cast(ntile(5) over (
-            order by occasions, last_order_date, net_revenue_home, customer_id
+            order by occasions, last_date, net_amount_home, customer_id
         ) as bigint) as frequency_score,
         cast(ntile(5) over (
-            order by net_revenue_home, occasions, last_order_date, customer_id
+            order by net_amount_home, occasions, last_date, customer_id
         ) as bigint) as monetary_score
-    from purchases
+    from totals
     where occasions > 0
 
 ),
@@ -278,20 +231,20 @@ final as (
 
         ---------- dates
         as_of.as_of_date,
-        purchases.first_order_date,
-        purchases.last_order_date,
+        totals.first_date as first_order_date,
+        totals.last_date as last_order_date,
         cast(
-            {{ dbt.datediff('purchases.last_order_date', 'as_of.as_of_date', 'day') }} as bigint -- noqa: LT05
+            {{ dbt.datediff('totals.last_date', 'as_of.as_of_date', 'day') }} as bigint -- noqa: LT05
         ) as recency_days,
 
         ---------- measures
-        cast(coalesce(purchases.occasions, 0) as bigint) as occasions,
-        cast(coalesce(purchases.returns_count, 0) as bigint) as returns_count,
-        cast(coalesce(purchases.returns_value_home, 0) as decimal(18, 4)) as returns_value_home,
-        cast(coalesce(purchases.units, 0) as decimal(18, 4)) as units,
-        cast(coalesce(purchases.units_returned, 0) as decimal(18, 4)) as units_returned,
-        cast(coalesce(purchases.net_revenue_home, 0) as decimal(18, 4)) as net_revenue_home,
-        cast(purchases.margin_home as decimal(18, 4)) as margin_home,
+        coalesce(totals.occasions, 0) as occasions,
+        coalesce(totals.return_lines, 0) as returns_count,
+        coalesce(totals.returned_amount_home, 0) as returns_value_home,
+        coalesce(totals.units, 0) as units,
+        coalesce(totals.units_returned, 0) as units_returned,
+        coalesce(totals.net_amount_home, 0) as net_revenue_home,
+        totals.margin_home,
 
         ---------- scores
         scores.recency_score,
@@ -381,8 +334,8 @@ final as (
         on customers.customer_id = valued.customer_id
     left join ranked
         on customers.customer_id = ranked.customer_id
-    left join purchases
-        on customers.customer_id = purchases.customer_id
+    left join totals
+        on customers.customer_id = totals.customer_id
     left join scores
         on customers.customer_id = scores.customer_id
 

@@ -1,31 +1,14 @@
 with
 
-months_by_market as (
-
-    select * from {{ ref('int_customers__months') }}
-
-),
-
-first_months as (
-
-    select
-        customer_id,
-        min(order_month) as cohort_month
-    from months_by_market
-    where occasions > 0
-    group by customer_id
-
-),
-
 customers as (
 
     select
         dim_customer.customer_id,
         dim_customer.market,
-        first_months.cohort_month
+        {{ month_of('totals.first_date') }} as cohort_month
     from {{ ref('dim_customer') }} as dim_customer
-    inner join first_months
-        on dim_customer.customer_id = first_months.customer_id
+    inner join {{ ref('int_customers__totals') }} as totals
+        on dim_customer.customer_id = totals.customer_id
 
 ),
 
@@ -37,7 +20,7 @@ customer_months as (
         order_month,
         max(case when occasions > 0 then 1 else 0 end) as is_retained,
         cast(sum(net_amount_home) as decimal(18, 4)) as revenue_home
-    from months_by_market
+    from {{ ref('int_customers__months') }}
     group by customer_id, order_month
 
 ),

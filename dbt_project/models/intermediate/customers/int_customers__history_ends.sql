@@ -1,0 +1,9 @@
+with
+
+final as (
+
+    {{ history_ends() | indent(4) }}
+
+)
+
+select * from final
