@@ -36,16 +36,10 @@ product_months as (
         product_id,
         currency,
         sum(case when line_kind = 'product' then lines else 0 end) as lines,
-        sum(cast(units as decimal(18, 4))) as units,
-        sum(
-            case when line_kind = 'product' then cast(net_amount_local as decimal(18, 4)) else 0 end
-        ) as net_local,
-        sum(
-            case when line_kind = 'product' then cast(net_amount_home as decimal(18, 4)) else 0 end
-        ) as net_home,
-        sum(
-            case when line_kind = 'product' then 0 else cast(net_amount_home as decimal(18, 4)) end
-        ) as other_home
+        sum(units) as units,
+        sum(case when line_kind = 'product' then net_amount_local else 0 end) as net_local,
+        sum(case when line_kind = 'product' then net_amount_home else 0 end) as net_home,
+        sum(case when line_kind = 'product' then 0 else net_amount_home end) as other_home
     from {{ ref('int_sales__product_months') }}
     group by order_month, market, product_id, currency
 

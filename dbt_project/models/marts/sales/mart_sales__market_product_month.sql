@@ -68,51 +68,27 @@ months as (
         min(currency) <> max(currency) as is_multi_currency,
         sum(lines) as lines,
         sum(return_lines) as return_lines,
-        sum(cast(units as decimal(18, 4))) as units,
-        sum(cast(units_returned as decimal(18, 4))) as units_returned,
-        -- amounts of two currencies are not added up; narrowed first, since sums of decimals wider
-        -- than 18 digits cost twice as much
-        case
-            when min(currency) = max(currency)
-                then sum(cast(gross_amount_local as decimal(18, 4)))
-        end as gross_amount_local,
-        case
-            when min(currency) = max(currency)
-                then sum(cast(discount_local as decimal(18, 4)))
-        end as discount_local,
-        case
-            when min(currency) = max(currency)
-                then sum(cast(net_amount_local as decimal(18, 4)))
-        end as net_amount_local,
-        case
-            when min(currency) = max(currency)
-                then sum(cast(tax_local as decimal(18, 4)))
-        end as tax_local,
-        case
-            when min(currency) = max(currency)
-                then sum(cast(freight_local as decimal(18, 4)))
-        end as freight_local,
-        case
-            when min(currency) = max(currency)
-                then sum(cast(duty_local as decimal(18, 4)))
-        end as duty_local,
-        case
-            when min(currency) = max(currency)
-                then sum(cast(cost_local as decimal(18, 4)))
-        end as cost_local,
-        case
-            when min(currency) = max(currency)
-                then sum(cast(margin_local as decimal(18, 4)))
-        end as margin_local,
-        sum(cast(gross_amount_home as decimal(18, 4))) as gross_amount_home,
-        sum(cast(discount_home as decimal(18, 4))) as discount_home,
-        sum(cast(net_amount_home as decimal(18, 4))) as net_amount_home,
-        sum(cast(tax_home as decimal(18, 4))) as tax_home,
-        sum(cast(freight_home as decimal(18, 4))) as freight_home,
-        sum(cast(duty_home as decimal(18, 4))) as duty_home,
-        sum(cast(cost_home as decimal(18, 4))) as cost_home,
-        sum(cast(margin_home as decimal(18, 4))) as margin_home,
-        sum(cast(net_amount_costed_home as decimal(18, 4))) as net_amount_costed_home,
+        sum(units) as units,
+        sum(units_returned) as units_returned,
+        -- amounts of two currencies are not added up
+        case when min(currency) = max(currency) then sum(gross_amount_local) end
+            as gross_amount_local,
+        case when min(currency) = max(currency) then sum(discount_local) end as discount_local,
+        case when min(currency) = max(currency) then sum(net_amount_local) end as net_amount_local,
+        case when min(currency) = max(currency) then sum(tax_local) end as tax_local,
+        case when min(currency) = max(currency) then sum(freight_local) end as freight_local,
+        case when min(currency) = max(currency) then sum(duty_local) end as duty_local,
+        case when min(currency) = max(currency) then sum(cost_local) end as cost_local,
+        case when min(currency) = max(currency) then sum(margin_local) end as margin_local,
+        sum(gross_amount_home) as gross_amount_home,
+        sum(discount_home) as discount_home,
+        sum(net_amount_home) as net_amount_home,
+        sum(tax_home) as tax_home,
+        sum(freight_home) as freight_home,
+        sum(duty_home) as duty_home,
+        sum(cost_home) as cost_home,
+        sum(margin_home) as margin_home,
+        sum(net_amount_costed_home) as net_amount_costed_home,
         -- without the rate of one currency the others would pass for the whole
         case when count(net_at_own_rate) = count(*) then sum(net_at_own_rate) end
             as net_at_own_rate,
