@@ -2,7 +2,7 @@
    loading fills and publishing empties. Each such model has the month in a column `order_month`.
    A model whose months depend on earlier ones says so by `meta: {reads: earlier months}`: from the
    first pending month on it replaces all. One that says `meta: {replaces: customers}` replaces all
-   rows of a customer instead: see customers.sql. #}
+   rows of a customer instead, one with `nothing` adds what has changed: see customers.sql. #}
 
 {# The months to build anew, as ISO dates, oldest first. #}
 {% macro pending_months(entities=['sales', 'fx_rates']) -%}
@@ -50,6 +50,8 @@
 {% macro is_replaced() -%}
     {%- if model.config.meta.replaces == 'customers' -%}
         customer_id in ({{ changed_customers() }})
+    {%- elif model.config.meta.replaces == 'nothing' -%}
+        1 = 0
     {%- else -%}
         {{ is_pending('order_month', pending_months()) }}
     {%- endif -%}
@@ -70,7 +72,10 @@
     {%- if held | sort != model.columns.keys() | sort -%}
         {{ return(false) }}
     {%- endif -%}
-    {%- if model.config.meta.replaces == 'customers' and not can_replace_customers() -%}
+    {%- if model.config.meta.replaces and not can_replace_customers() -%}
+        {{ return(false) }}
+    {%- endif -%}
+    {%- if model.config.meta.replaces == 'nothing' and not switches_can_be_added() -%}
         {{ return(false) }}
     {%- endif -%}
     {{ return(keeps_rows(existing)) }}

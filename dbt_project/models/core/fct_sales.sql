@@ -2,6 +2,7 @@
     materialized='incremental',
     incremental_strategy='insert_overwrite' if target.type == 'spark' else none,
     partition_by='order_month' if target.type == 'spark' else none,
+    pre_hook='{{ keep_replaced_lines() }}' if target.type == 'duckdb' else [],
 ) }}
 
 with

@@ -2,7 +2,7 @@
 {{ config(
     materialized='incremental' if target.type == 'duckdb' else 'table',
     meta={'replaces': 'customers'},
-    post_hook='{{ keep_what_categories_depend_on() }}' if target.type == 'duckdb' else [],
+    post_hook='{{ keep_what_was_built_with() }}' if target.type == 'duckdb' else [],
 ) }}
 
 with
