@@ -276,14 +276,12 @@ class _State:
     def _bind(self, version: str) -> None:
         """Bind a version's verdict to its content as it is now, and tell what it was before."""
         record = versions.read_record(self.home, version)
-        verdict = dict(record.get("verdict") or {})
+        verdict = record.get("verdict")
         if not verdict:
             return
-        # the oldest versions were bound by SHA-256
-        bound = verdict.pop("sha256", None) or verdict["blake2b"]
         now = blake2b(versions.database_of(self.home, version))
-        if bound != now:
-            before = [*record.get("formerly", []), bound]
+        if verdict["blake2b"] != now:
+            before = [*record.get("formerly", []), verdict["blake2b"]]
             record = {**record, "verdict": {**verdict, "blake2b": now}, "formerly": before}
             write_json(versions.record_of(self.home, version), record)
 
