@@ -2,7 +2,8 @@
    loading fills and publishing empties. Each such model has the month in a column `order_month`.
    A model whose months depend on earlier ones says so by `meta: {reads: earlier months}`: from the
    first pending month on it replaces all. One that says `meta: {replaces: customers}` replaces all
-   rows of a customer instead, one with `nothing` adds what has changed: see customers.sql. #}
+   rows of a customer instead, one with `nothing` adds what has changed: see
+   changed_customers.sql. #}
 
 {# The months to build anew, as ISO dates, oldest first. #}
 {% macro pending_months(entities=['sales', 'fx_rates']) -%}

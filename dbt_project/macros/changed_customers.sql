@@ -1,0 +1,124 @@
+{# int_customers__categories and __switches are built anew by customer. What their rows depend on
+   besides the customer's lines is kept as it was when they were built: the category of each
+   product, and the ends of spans and histories. #}
+{% macro built_with() -%}
+    audit.built_{{ model.name.rpartition('__')[2] }}
+{%- endmacro %}
+
+
+{% macro keep_what_was_built_with() -%}
+    create or replace table {{ built_with() }} as
+    select
+        products.product_id,
+        products.category,
+        {{ window_ends() | join(', ') }}
+    from {{ ref('int_products__categories') }} as products
+    cross join ({{ newest_and_before() }}) as spans
+    cross join ({{ history_ends() }}) as histories
+{%- endmacro %}
+
+
+{% macro window_ends() -%}
+    {{ return(['newest_after', 'before_after', 'calibration_end', 'before_held_out']) }}
+{%- endmacro %}
+
+
+{# The ends that are others now than when the model was built: the earlier and the later day. #}
+{% macro moved_ends() -%}
+    {%- set queries = [] -%}
+    {%- for end in window_ends() -%}
+        {%- do queries.append(
+            "select cast(least(was." ~ end ~ ", now." ~ end ~ ") as varchar) as earlier,"
+            ~ " cast(greatest(was." ~ end ~ ", now." ~ end ~ ") as varchar) as later,"
+            ~ " was." ~ end ~ " is null or now." ~ end ~ " is null as is_unknown"
+            ~ " from was cross join now where was." ~ end ~ " is distinct from now." ~ end
+        ) -%}
+    {%- endfor -%}
+    {{ return(run_query(
+        "with was as (select distinct " ~ window_ends() | join(', ') ~ " from " ~ built_with() ~ "),"
+        ~ " now as (select * from (" ~ newest_and_before() ~ ") as spans"
+        ~ " cross join (" ~ history_ends() ~ ") as histories) "
+        ~ queries | join(' union all ')
+    ).rows) }}
+{%- endmacro %}
+
+
+{# Not where nothing tells what the model was built with, where an end has come or gone, or where
+   a product's category is another now. #}
+{% macro can_replace_customers() -%}
+    {%- if not is_in_audit(built_with()) -%}
+        {{ return(false) }}
+    {%- endif -%}
+    {%- set obstacles = run_query(
+        "select 1 as obstacle from " ~ built_with() ~ " as built inner join "
+        ~ ref('int_products__categories') ~ " as products on built.product_id = products.product_id"
+        ~ " where built.category <> products.category limit 1"
+    ).rows -%}
+    {%- set unknown = moved_ends() | selectattr('is_unknown') | list -%}
+    {{ return(not obstacles and not unknown) }}
+{%- endmacro %}
+
+
+{# The customers whose lines have changed, and those who have lines on a day that the end of a window
+   has passed, forwards or back, since the model was built. #}
+{% macro changed_customers() -%}
+    select customer_id from audit.pending_customers
+        union all
+        select customer_id
+        from {{ ref('stg_sales') }}
+        where customer_id is not null and {{ is_pending('ordered_at', pending_months(['fx_rates'])) }}
+        {%- for end in moved_ends() %}
+        union all
+        select customer_id
+        from {{ ref('int_customers__days') }}
+        where order_date > cast('{{ end.earlier }}' as date) and order_date <= cast('{{ end.later }}' as date)
+        {%- endfor %}
+{%- endmacro %}
+
+
+{# A condition that is true for the customers whose rows this build has to make. #}
+{% macro is_customer_built_now(customer_id) -%}
+    {{ customer_id ~ ' in (' ~ changed_customers() ~ ')' if is_incremental()
+        else customer_id ~ ' is not null' }}
+{%- endmacro %}
+
+
+{# The lines that the next build of fct_sales takes away: int_customers__switches subtracts what came
+   of them, and drops them. Where they are still there, or all is built anew, nothing is known of the
+   lines that it was built with. #}
+{% macro keep_replaced_lines() -%}
+    {%- if is_incremental() and not is_in_audit('audit.replaced_lines') -%}
+    create table audit.replaced_lines as
+    select
+        customer_id,
+        product_id,
+        order_date,
+        net_amount_home
+    from {{ this }}
+    where line_kind = 'product' and customer_id is not null and {{ is_replaced() }}
+    {%- else -%}
+    drop table if exists audit.replaced_lines
+    {%- endif -%}
+{%- endmacro %}
+
+
+{# Not where nothing tells which lines were replaced, and not on top of very many builds, which would
+   make the table large. #}
+{% macro switches_can_be_added() -%}
+    {%- if not is_in_audit('audit.replaced_lines') -%}
+        {{ return(false) }}
+    {%- endif -%}
+    {{ return(run_query(
+        "select 1 as few from " ~ this
+        ~ " having count(*) < 30 * count(distinct (product_id, coalesce(winning_product_id, '')))"
+    ) | length > 0) }}
+{%- endmacro %}
+
+
+{# Asked of the database: what dbt knows of a schema may be older. #}
+{% macro is_in_audit(table) -%}
+    {{ return(run_query(
+        "select 1 as found from information_schema.tables where table_schema = 'audit'"
+        ~ " and table_catalog = current_database() and 'audit.' || table_name = '" ~ table ~ "'"
+    ) | length > 0) }}
+{%- endmacro %}
