@@ -14,7 +14,7 @@
         {{ window_ends() | join(', ') }}
     from {{ ref('int_products__categories') }} as products
     cross join ({{ newest_and_before() }}) as spans
-    cross join ({{ history_ends() }}) as histories
+    cross join {{ ref('int_customers__history_ends') }} as histories
 {%- endmacro %}
 
 
@@ -37,7 +37,7 @@
     {{ return(run_query(
         "with was as (select distinct " ~ window_ends() | join(', ') ~ " from " ~ built_with() ~ "),"
         ~ " now as (select * from (" ~ newest_and_before() ~ ") as spans"
-        ~ " cross join (" ~ history_ends() ~ ") as histories) "
+        ~ " cross join " ~ ref('int_customers__history_ends') ~ " as histories) "
         ~ queries | join(' union all ')
     ).rows) }}
 {%- endmacro %}

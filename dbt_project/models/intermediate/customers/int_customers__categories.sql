@@ -15,7 +15,7 @@ spans as (
 
 ends as (
 
-    {{ history_ends() }}
+    select * from {{ ref('int_customers__history_ends') }}
 
 ),
 

@@ -1,4 +1,5 @@
 -- depends_on: {{ ref('int_customers__days') }}, {{ ref('stg_sales') }}
+-- depends_on: {{ ref('int_customers__history_ends') }}
 {{ config(
     materialized='incremental' if target.type == 'duckdb' else 'table',
     meta={'replaces': 'nothing'},
