@@ -198,13 +198,12 @@ def remove_deliveries(
     """Remove all that deliveries of an entity left in the warehouse, noting what that touches."""
     if not delivery_ids:
         return
-    pending_months.note_removed(connection, entity, delivery_ids)
+    removed = f"delivery_id in (select unnest({literal(delivery_ids)}))"
     stored = raw_tables.stored(entity)
-    for table in (stored, *_BY_DELIVERY):
-        column = "_delivery_id" if table == stored else "delivery_id"
-        connection.execute(
-            f"delete from {table} where {column} in (select unnest({literal(delivery_ids)}))"
-        )
+    pending_months.note_rows(connection, entity, f"raw.{entity}", f"_{removed}")
+    connection.execute(f"delete from {stored} where _{removed}")
+    for table in _BY_DELIVERY:
+        connection.execute(f"delete from {table} where {removed}")
 
 
 def pending(connection: duckdb.DuckDBPyConnection, company: Company, home: Home) -> list[Delivery]:

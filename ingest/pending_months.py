@@ -4,13 +4,11 @@ A row touches its own month and customer. A rate also touches the months that it
 and a changed cost or list price of a product the months in which it was sold.
 """
 
-from collections.abc import Sequence
-
 import duckdb
 
 from ingest import raw_tables
 from ingest.company import Company
-from ingest.sql import filled, literal
+from ingest.sql import filled
 from ingest.stage import PERIODS, Stage
 
 _SNAPSHOTS = {
@@ -18,15 +16,6 @@ _SNAPSHOTS = {
     "fx_rates": "select currency, rate_date, per_eur, per_reporting_unit",
 }
 _SNAPSHOT = "_before"
-
-
-def note_removed(
-    connection: duckdb.DuckDBPyConnection, entity: str, delivery_ids: Sequence[str]
-) -> None:
-    """Note the months and customers of rows that are about to be removed."""
-    if delivery_ids:
-        removed = f"_delivery_id in (select unnest({literal(delivery_ids)}))"
-        note_rows(connection, entity, f"raw.{entity}", removed)
 
 
 def note_staged(connection: duckdb.DuckDBPyConnection, stage: Stage) -> None:
