@@ -65,10 +65,13 @@ class DeliveryUsed:
 
 @dataclass(frozen=True)
 class Checks:
-    """Checks of the run that published the version: of the tables on the way to the cell."""
+    """Checks of the run that published the version: of the tables on the way to the cell.
+
+    What failed and was published all the same is a warning.
+    """
 
     passed: int
-    failed: int
+    failed: list[dict[str, Any]]
     of_this_table: list[dict[str, Any]]
 
 
@@ -390,7 +393,7 @@ class Explainer:
         tables = [table, *taken, *self._ancestors(table)]
         rows = self._rows(
             f"""
-            select check_name, table_name, kind, is_passed, observed, expected
+            select check_name, table_name, kind, severity, is_passed, observed, expected
             from {PUBLISHED}.audit.checks
             where run_id = ? and list_contains(?, table_name)
             order by table_name, check_name
@@ -399,7 +402,7 @@ class Explainer:
         )
         return Checks(
             passed=sum(bool(row["is_passed"]) for row in rows),
-            failed=sum(not row["is_passed"] for row in rows),
+            failed=[row for row in rows if not row["is_passed"]],
             of_this_table=[row for row in rows if row["table_name"] == table],
         )
 

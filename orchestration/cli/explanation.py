@@ -66,10 +66,13 @@ def _show_deliveries(found: "Explanation") -> None:
 def _show_checks(found: "Explanation") -> None:
     click.echo(f"version {found.version}, published {found.published_at} by run {found.run_id}")
     checks = found.checks
-    total = checks.passed + checks.failed
+    total = checks.passed + len(checks.failed)
     click.echo(
         f"checks on the way from the raw rows to this table: {checks.passed} of {total} passed"
     )
+    for check in checks.failed:
+        found = f"{check['observed']}, expected {check['expected']}"
+        click.echo(f"  {check['severity']}  {check['table_name']}: {check['check_name']}: {found}")
     for check in checks.of_this_table:
-        mark = "passed" if check["is_passed"] else "FAILED"
-        click.echo(f"  {mark}  {check['check_name']}")
+        if check["is_passed"]:
+            click.echo(f"  passed  {check['check_name']}")

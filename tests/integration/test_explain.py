@@ -73,6 +73,9 @@ def test_the_rows_listed_add_up_to_the_cell(
     assert sum(used.rows for used in found.deliveries if used.entity == "sales") == fact.count
     assert found.checks.of_this_table
     assert found.checks.passed > 0
+    warned = {row["check_name"] for row in found.checks.failed if row["severity"] == "warn"}
+    assert "row_rule.unit_price_type" in warned
+    assert len(warned) == len(found.checks.failed)
 
 
 def test_an_ambiguous_or_unknown_cell_is_refused(explainer: Explainer) -> None:
