@@ -1,6 +1,6 @@
 {# int_customers__categories and __switches are built anew by customer. What their rows depend on
    besides the customer's lines is kept as it was when they were built: the category of each
-   product, and the ends of spans and histories. #}
+   product, and the `ends` of spans and histories that the model names in its meta. #}
 {% macro built_with() -%}
     audit.built_{{ model.name.rpartition('__')[2] }}
 {%- endmacro %}
@@ -11,22 +11,25 @@
     select
         products.product_id,
         products.category,
-        {{ window_ends() | join(', ') }}
+        {{ model.config.meta.ends | join(', ') }}
     from {{ ref('int_products__categories') }} as products
-    cross join ({{ newest_and_before() }}) as spans
-    cross join {{ ref('int_customers__history_ends') }} as histories
+    cross join ({{ current_ends() }}) as ends
 {%- endmacro %}
 
 
-{% macro window_ends() -%}
-    {{ return(['newest_after', 'before_after', 'calibration_end', 'before_held_out']) }}
+{% macro current_ends() -%}
+    select *
+    from ({{ newest_and_before() }}) as spans
+    {%- if 'calibration_end' in model.config.meta.ends %}
+    cross join {{ ref('int_customers__history_ends') }} as histories
+    {%- endif %}
 {%- endmacro %}
 
 
 {# The ends that are others now than when the model was built: the earlier and the later day. #}
 {% macro moved_ends() -%}
     {%- set queries = [] -%}
-    {%- for end in window_ends() -%}
+    {%- for end in model.config.meta.ends -%}
         {%- do queries.append(
             "select cast(least(was." ~ end ~ ", now." ~ end ~ ") as varchar) as earlier,"
             ~ " cast(greatest(was." ~ end ~ ", now." ~ end ~ ") as varchar) as later,"
@@ -35,9 +38,8 @@
         ) -%}
     {%- endfor -%}
     {{ return(run_query(
-        "with was as (select distinct " ~ window_ends() | join(', ') ~ " from " ~ built_with() ~ "),"
-        ~ " now as (select * from (" ~ newest_and_before() ~ ") as spans"
-        ~ " cross join " ~ ref('int_customers__history_ends') ~ " as histories) "
+        "with was as (select distinct " ~ model.config.meta.ends | join(', ')
+        ~ " from " ~ built_with() ~ "), now as (" ~ current_ends() ~ ") "
         ~ queries | join(' union all ')
     ).rows) }}
 {%- endmacro %}

@@ -1,7 +1,10 @@
 -- depends_on: {{ ref('int_customers__days') }}, {{ ref('stg_sales') }}
 {{ config(
     materialized='incremental' if target.type == 'duckdb' else 'table',
-    meta={'replaces': 'customers'},
+    meta={
+        'replaces': 'customers',
+        'ends': ['newest_after', 'before_after', 'calibration_end', 'before_held_out'],
+    },
     post_hook='{{ keep_what_was_built_with() }}' if target.type == 'duckdb' else [],
 ) }}
 

@@ -1,8 +1,7 @@
 -- depends_on: {{ ref('int_customers__days') }}, {{ ref('stg_sales') }}
--- depends_on: {{ ref('int_customers__history_ends') }}
 {{ config(
     materialized='incremental' if target.type == 'duckdb' else 'table',
-    meta={'replaces': 'nothing'},
+    meta={'replaces': 'nothing', 'ends': ['newest_after', 'before_after']},
     post_hook=['{{ keep_what_was_built_with() }}', 'drop table if exists audit.replaced_lines']
     if target.type == 'duckdb' else [],
 ) }}
@@ -38,6 +37,14 @@ spans as (
 
 ),
 
+lines as (
+
+    select *
+    from {{ ref('fct_sales') }}
+    where line_kind = 'product' and {{ is_customer_built_now('customer_id') }}
+
+),
+
 -- what is added, and what is subtracted: the same customers' lines as they were
 sales as (
 
@@ -47,8 +54,7 @@ sales as (
         order_date,
         net_amount_home,
         1 as sign
-    from {{ ref('fct_sales') }}
-    where line_kind = 'product' and {{ is_customer_built_now('customer_id') }}
+    from lines
     {%- if is_added %}
 
     union all
@@ -59,11 +65,8 @@ sales as (
         order_date,
         net_amount_home,
         -1 as sign
-    from {{ ref('fct_sales') }}
-    where
-        line_kind = 'product'
-        and {{ is_customer_built_now('customer_id') }}
-        and not ({{ is_pending('order_month', pending_months()) }})
+    from lines
+    where not ({{ is_pending('order_month', pending_months()) }})
 
     union all
 
