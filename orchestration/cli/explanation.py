@@ -71,8 +71,8 @@ def _show_checks(found: "Explanation") -> None:
         f"checks on the way from the raw rows to this table: {checks.passed} of {total} passed"
     )
     for check in checks.failed:
-        found = f"{check['observed']}, expected {check['expected']}"
-        click.echo(f"  {check['severity']}  {check['table_name']}: {check['check_name']}: {found}")
+        why = f"{check['observed']}, expected {check['expected']}"
+        click.echo(f"  {check['severity']}  {check['table_name']}: {check['check_name']}: {why}")
     for check in checks.of_this_table:
         if check["is_passed"]:
             click.echo(f"  passed  {check['check_name']}")
