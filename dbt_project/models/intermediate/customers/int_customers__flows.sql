@@ -14,7 +14,14 @@
 
 with
 
-customer_months as (
+{#- each reader names the table itself, so as to read no more of it than it needs #}
+{%- for name, condition in {
+    'built_months': is_built_now('order_month'),
+    'months_of_their_customers': 'customer_id in (select customer_id from built_months)'
+        if is_incremental() else '1 = 1',
+}.items() %}
+
+{{ name }} as (
 
     select
         customer_id,
@@ -23,8 +30,10 @@ customer_months as (
         net_amount_home,
         occasions > 0 as is_bought
     from {{ ref('int_customers__months') }}
+    where {{ condition }}
 
 ),
+{%- endfor %}
 
 first_months as (
 
@@ -32,7 +41,7 @@ first_months as (
         customer_id,
         market,
         min(order_month) as first_month
-    from customer_months
+    from months_of_their_customers
     where is_bought
     group by customer_id, market
 
@@ -42,12 +51,12 @@ first_months as (
 months as (
 
     select
-        customer_months.*,
+        built_months.*,
         first_months.first_month
-    from customer_months
+    from built_months
     left join first_months
-        on customer_months.customer_id = first_months.customer_id
-        and customer_months.market = first_months.market
+        on built_months.customer_id = first_months.customer_id
+        and built_months.market = first_months.market
 
 ),
 
@@ -91,9 +100,8 @@ pairs as (
             coalesce(months.first_month > {{ month_compared }}, false) as is_first
         from months
         cross join comparisons
-        where {{ is_built_now('months.order_month') }}
     ) as now_there
-    inner join customer_months as before
+    inner join months_of_their_customers as before
         on now_there.customer_id = before.customer_id
         and now_there.market = before.market
         and now_there.month_compared = before.order_month
@@ -122,6 +130,19 @@ month_sums as (
 
 ),
 
+earlier_sums as (
+
+    select
+        market,
+        order_month,
+        occasions > 0 as is_bought,
+        count(*) as customers,
+        sum(net_amount_home) as net_amount_home
+    from {{ ref('int_customers__months') }}
+    group by market, order_month, occasions > 0
+
+),
+
 -- everyone as if there in one of the months alone; those of both are taken out again
 parts as (
 
@@ -138,7 +159,6 @@ parts as (
         months.net_amount_home as change_home
     from month_sums as months
     cross join comparisons
-    where {{ is_built_now('months.order_month') }}
 
     union all
 
@@ -149,7 +169,7 @@ parts as (
         case when months.is_bought then 'lapsed' else 'returned only' end as flow,
         months.customers,
         -months.net_amount_home as change_home
-    from month_sums as months
+    from earlier_sums as months
     cross join comparisons
     where {{ is_built_now(month_after) }}
 
