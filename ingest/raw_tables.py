@@ -38,6 +38,7 @@ def hold(connection: duckdb.DuckDBPyConnection, entity: str, names: Iterable[str
     for column in new:
         connection.execute(
             f"alter table {stored(entity)} add column {quoted(column.name)} {column.type} "
+            f"{'' if column.compressed else 'using compression uncompressed '}"
             f"default {literal(column.default)}"
         )
         # the default is for the rows of before only

@@ -49,6 +49,7 @@ _COLUMN_KEYS = {
     "accepted",
     "default",
     "personal",
+    "compressed",
 }
 _ENTITY_KEYS = {"description", "grain", "key", "one_of", "columns", "rules"}
 
@@ -67,6 +68,7 @@ class Column:
         default: What a row without a value gets; None where nothing is put in.
         codes: `country` or `currency` where it holds such codes.
         personal: Whether it says something about a person.
+        compressed: Whether its table may look for a shorter way to hold it.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Column:
     default: str | None = None
     codes: str | None = None
     personal: bool = False
+    compressed: bool = True
 
     @property
     def is_amount(self) -> bool:
@@ -245,6 +248,7 @@ def _column(entity: str, name: str, body: dict[str, Any]) -> Column:
         default=body.get("default"),
         codes=body.get("codes"),
         personal=body.get("personal", False),
+        compressed=body.get("compressed", True),
     )
 
 

@@ -61,6 +61,14 @@ def test_raw_and_core_are_written_without_looking_for_symbols(demo_warehouse: Pu
     assert not demo_warehouse.rows(f"from ({stored}) where compression = 'FSST'")
 
 
+def test_texts_that_seldom_repeat_are_stored_as_they_are(demo_warehouse: Published) -> None:
+    found = demo_warehouse.rows(
+        "select distinct column_name, compression from pragma_storage_info('stored.sales') "
+        "where column_name in ('order_id', 'product_id') and segment_type = 'VARCHAR' order by all"
+    )
+    assert found == [("order_id", "Uncompressed"), ("product_id", "Dictionary")]
+
+
 def test_spoilt_lines_are_in_quarantine_under_their_rule(
     demo_warehouse: Published, truth: Truth
 ) -> None:
