@@ -34,33 +34,28 @@ def write(connection: duckdb.DuckDBPyConnection, source: Source, stage: Stage) -
         for name, kind in ((name, stage.entity.column(name).type) for name in stage.staged)
         for metric in _METRICS
     )
-    deliveries = ", ".join(
-        f"({number}, {literal(part.delivery.delivery_id)})"
+    deliveries: dict[str, int] = {}
+    numbers = [
+        deliveries.setdefault(part.delivery.delivery_id, number)
         for number, part in enumerate(stage.group.parts)
-    )
-    one = len(stage.group.parts) == 1
-    origin = (
-        f"{literal(stage.group.parts[0].delivery.delivery_id)} as delivery_id"
-        if one
-        else "any_value(parts.delivery_id) as delivery_id"
-    )
-    joined = f"inner join (values {deliveries}) as parts(number, delivery_id) "
-    loaded = (
-        "where staged._rule is null having count(*) > 0"
-        if one
-        else f"{joined} on staged.{PART} = parts.number where staged._rule is null "
-        "group by parts.delivery_id"
-    )
+    ]
+    # where each part is a delivery, its number is what costs least to group by
+    number = f"staged.{PART}"
+    if len(deliveries) < len(numbers):
+        number = f"{literal(numbers)}[{number} + 1]"
+    names = ", ".join(f"({first}, {literal(name)})" for name, first in deliveries.items())
     connection.execute(
         f"""
         insert into audit.delivery_profiles
         with measured as (
-            select {origin}, {aggregates} from {stage.table} as staged {loaded}
+            select {number} as number, {aggregates}
+            from {stage.table} as staged where staged._rule is null group by all
         )
         select
             delivery_id, {literal(source.name)}, {literal(source.entity)},
             split_part(item, '|', 1), split_part(item, '|', 2), value
-        from (unpivot measured on columns(* exclude delivery_id) into name item value value)
+        from (unpivot measured on columns(* exclude number) into name item value value)
+        inner join (values {names}) as deliveries(number, delivery_id) using (number)
         where isfinite(value)
         """
     )
