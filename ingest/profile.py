@@ -42,7 +42,7 @@ def write(connection: duckdb.DuckDBPyConnection, source: Source, stage: Stage) -
     # where each part is a delivery, its number is what costs least to group by
     number = f"staged.{PART}"
     if len(deliveries) < len(numbers):
-        number = f"{literal(numbers)}[{number} + 1]"
+        number = f"{literal(numbers)}[cast({number} as bigint) + 1]"
     names = ", ".join(f"({first}, {literal(name)})" for name, first in deliveries.items())
     connection.execute(
         f"""
