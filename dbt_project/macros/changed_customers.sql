@@ -85,42 +85,24 @@
 {%- endmacro %}
 
 
-{# The lines that the next build of fct_sales takes away: int_customers__switches subtracts what came
-   of them, and drops them. Where they are still there, or all is built anew, nothing is known of the
-   lines that it was built with. #}
 {% macro keep_replaced_lines() -%}
-    {%- if is_incremental() and not is_in_audit('audit.replaced_lines') -%}
-    create table audit.replaced_lines as
-    select
-        customer_id,
-        product_id,
-        order_date,
-        net_amount_home
-    from {{ this }}
-    where line_kind = 'product' and customer_id is not null and {{ is_replaced() }}
-    {%- else -%}
-    drop table if exists audit.replaced_lines
-    {%- endif -%}
+    {{ keep_replaced(
+        'audit.replaced_lines',
+        ['customer_id', 'product_id', 'order_date', 'net_amount_home'],
+        "line_kind = 'product' and customer_id is not null",
+        'audit.built_switches',
+    ) }}
 {%- endmacro %}
 
 
 {# Not where nothing tells which lines were replaced, and not on top of very many builds, which would
    make the table large. #}
 {% macro switches_can_be_added() -%}
-    {%- if not is_in_audit('audit.replaced_lines') -%}
+    {%- if not can_replace_customers() or not is_in_audit('audit.replaced_lines') -%}
         {{ return(false) }}
     {%- endif -%}
     {{ return(run_query(
         "select 1 as few from " ~ this
         ~ " having count(*) < 30 * count(distinct (product_id, coalesce(winning_product_id, '')))"
-    ) | length > 0) }}
-{%- endmacro %}
-
-
-{# Asked of the database: what dbt knows of a schema may be older. #}
-{% macro is_in_audit(table) -%}
-    {{ return(run_query(
-        "select 1 as found from information_schema.tables where table_schema = 'audit'"
-        ~ " and table_catalog = current_database() and 'audit.' || table_name = '" ~ table ~ "'"
     ) | length > 0) }}
 {%- endmacro %}

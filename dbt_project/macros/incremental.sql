@@ -2,8 +2,8 @@
    loading fills and publishing empties. Each such model has the month in a column `order_month`.
    A model whose months depend on earlier ones says so by `meta: {reads: earlier months}`: from the
    first pending month on it replaces all. One that says `meta: {replaces: customers}` replaces all
-   rows of a customer instead, one with `nothing` adds what has changed: see
-   changed_customers.sql. #}
+   rows of a customer instead, one with `adds: customers` or `adds: orders` adds what has changed:
+   see changed_customers.sql and changed_orders.sql. #}
 
 {# The months to build anew, as ISO dates, oldest first. #}
 {% macro pending_months(entities=['sales', 'fx_rates']) -%}
@@ -51,7 +51,7 @@
 {% macro is_replaced() -%}
     {%- if model.config.meta.replaces == 'customers' -%}
         customer_id in ({{ changed_customers() }})
-    {%- elif model.config.meta.replaces == 'nothing' -%}
+    {%- elif model.config.meta.adds -%}
         1 = 0
     {%- else -%}
         {{ is_pending('order_month', pending_months()) }}
@@ -73,10 +73,13 @@
     {%- if held | sort != model.columns.keys() | sort -%}
         {{ return(false) }}
     {%- endif -%}
-    {%- if model.config.meta.replaces and not can_replace_customers() -%}
+    {%- if model.config.meta.replaces == 'customers' and not can_replace_customers() -%}
         {{ return(false) }}
     {%- endif -%}
-    {%- if model.config.meta.replaces == 'nothing' and not switches_can_be_added() -%}
+    {%- if model.config.meta.adds == 'customers' and not switches_can_be_added() -%}
+        {{ return(false) }}
+    {%- endif -%}
+    {%- if model.config.meta.adds == 'orders' and not baskets_can_be_added() -%}
         {{ return(false) }}
     {%- endif -%}
     {{ return(keeps_rows(existing)) }}
@@ -88,4 +91,29 @@
         "select 1 as kept from " ~ existing ~ " where not (" ~ is_replaced() ~ ") limit 1"
     ) -%}
     {{ return(kept | length > 0) }}
+{%- endmacro %}
+
+
+{# The lines that the next build of fct_sales takes away: the model built with `built` subtracts what
+   came of them, and drops them. Where they are still there, or all is built anew, nothing is known
+   of the lines that it was built with. #}
+{% macro keep_replaced(lines, columns, condition, built) -%}
+    {%- if is_incremental() and not is_in_audit(lines) -%}
+    create table {{ lines }} as
+    select {{ columns | join(', ') }}
+    from {{ this }}
+    where {{ condition }} and {{ is_replaced() }}
+    {%- else -%}
+    drop table if exists {{ lines }};
+    drop table if exists {{ built }}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{# Asked of the database: what dbt knows of a schema may be older. #}
+{% macro is_in_audit(table) -%}
+    {{ return(run_query(
+        "select 1 as found from information_schema.tables where table_schema = 'audit'"
+        ~ " and table_catalog = current_database() and 'audit.' || table_name = '" ~ table ~ "'"
+    ) | length > 0) }}
 {%- endmacro %}

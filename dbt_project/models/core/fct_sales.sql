@@ -2,7 +2,8 @@
     materialized='incremental',
     incremental_strategy='insert_overwrite' if target.type == 'spark' else none,
     partition_by='order_month' if target.type == 'spark' else none,
-    pre_hook='{{ keep_replaced_lines() }}' if target.type == 'duckdb' else [],
+    pre_hook=['{{ keep_replaced_lines() }}', '{{ keep_replaced_order_lines() }}']
+    if target.type == 'duckdb' else [],
 ) }}
 
 with

@@ -1,5 +1,6 @@
 """An incremental build ends where a full one would, whatever was delivered or taken away."""
 
+import re
 from collections.abc import Callable
 from datetime import date, timedelta
 from random import Random
@@ -23,10 +24,11 @@ INCREMENTAL = [
     "int_customers__concentrations",
     "int_customers__flows",
 ]
-BY_CUSTOMER = ["int_customers__categories", "int_customers__switches"]
+BUILT_UPON = ["int_customers__categories", "int_customers__switches", "int_sales__baskets"]
+MARTS = ["mart_switching__product", "mart_basket__product_pair"]
 COMPARED = [
     "core.fct_sales",
-    "marts.mart_switching__product",
+    *(f"marts.{name}" for name in MARTS),
     *(f"intermediate.{name}" for name in INCREMENTAL),
 ]
 
@@ -62,21 +64,26 @@ class _History:
     def __init__(self, tiny: Tiny) -> None:
         self.tiny, self.random = tiny, Random(7)
         self.categories = {f"P{n}": f"kind {n % 3}" for n in range(5)}
-        self.tiny.write(
-            "company.yml", TINY.replace("category: \"'tools'\", unit", "category: kind, unit")
-        )
+        self.limit_baskets(3)
         self.tiny.orders("2024-01")
         self.days: dict[int, list[str]] = {}
         self.sell(*self.random.sample(range(700), 60))
         self.tell_products()
 
+    def limit_baskets(self, products: int) -> None:
+        """Let baskets hold so many products at most."""
+        company = TINY.replace("category: \"'tools'\", unit", "category: kind, unit")
+        baskets = f"baskets: {{minimum_orders: 2, largest_order: {products}}}\n"
+        self.tiny.write("company.yml", company + baskets)
+
     def sell(self, *numbers: int) -> None:
-        """Write, or write anew, the orders of some days."""
+        """Write, or write anew, the orders of some days; a few orders have lines on several."""
         draw = self.random
         for number in numbers:
             day = date(2023, 1, 1) + timedelta(number)
             self._write(number, [
-                f"O{number}-{line},{day} 10:00:00,{draw.choice(['GB', 'DE'])},"
+                f"{draw.choice([f'O{number}-{line // 3}', f'S{draw.randrange(30)}'])},"
+                f"{day} 10:00:00,{draw.choice(['GB', 'DE'])},"
                 f"C{draw.randrange(draw.choice([9, 300]))},{draw.choice(list(self.categories))},"
                 f"{draw.choice([-1, 1, 2])},10.50,{draw.choice(['GBP', 'EUR'])}"
                 for line in range(9)
@@ -122,7 +129,7 @@ def _load_and_build(tiny: Tiny) -> tuple[list[str], list[str]]:
         months = connection.execute(
             "select distinct month::varchar from audit.pending_months order by 1"
         ).fetchall()
-    selected = [f"+{name}" for name in [*INCREMENTAL, "mart_switching__product"]]
+    selected = [f"+{name}" for name in [*INCREMENTAL, *MARTS]]
     built = dbt_runner.build(tiny.home, database, selected, ["resource_type:test"])
     assert {result.status for result in built.results} == {"success"}
     with duckdb.connect(str(database)) as connection:
@@ -130,7 +137,7 @@ def _load_and_build(tiny: Tiny) -> tuple[list[str], list[str]]:
     upon = [
         result.unique_id.rpartition(".")[2]
         for result in built.results
-        if "pending_customers" in (result.compiled_sql or "")
+        if set(re.findall(r"pending_customers|replaced_order_lines", result.compiled_sql or ""))
     ]
     return [month for (month,) in months], upon
 
@@ -174,19 +181,24 @@ def test_an_incremental_build_ends_where_a_full_one_would(tiny: Tiny) -> None:
     assert _differing(tiny) == []
 
 
-def test_customers_built_anew_end_where_a_full_build_would(tiny: Tiny) -> None:
+def test_what_is_built_upon_ends_where_a_full_build_would(tiny: Tiny) -> None:
     history = _History(tiny)
     _build(tiny)
+    of_customers = BUILT_UPON[:2]
     steps: list[tuple[Callable[[], None], list[str]]] = [
-        (lambda: history.sell(700), BY_CUSTOMER),
-        (lambda: history.sell(730, 650, 3), BY_CUSTOMER),
-        (lambda: history.leave_out("C1"), BY_CUSTOMER),
-        (lambda: history.tell_products(P9="kind 0"), BY_CUSTOMER),
-        (lambda: history.withdraw(lambda number: number > 690), BY_CUSTOMER),
-        (lambda: history.tell_products(P1="KIND 0", P2="kind 3"), []),
-        (lambda: _changed_rate(tiny), BY_CUSTOMER),
+        (lambda: history.sell(700), BUILT_UPON),
+        (lambda: history.sell(730, 650, 3), BUILT_UPON),
+        (lambda: history.leave_out("C1"), BUILT_UPON),
+        (lambda: history.tell_products(P9="kind 0"), BUILT_UPON),
+        # a product becomes frequent
+        (lambda: history.sell(699, 728, 729), of_customers),
+        (lambda: history.sell(720), BUILT_UPON),
+        (lambda: history.limit_baskets(2), of_customers),
+        (lambda: history.withdraw(lambda number: number > 690), BUILT_UPON),
+        (lambda: history.tell_products(P1="KIND 0", P2="kind 3"), ["int_sales__baskets"]),
+        (lambda: _changed_rate(tiny), BUILT_UPON),
         # too few weeks are left to hold any out
-        (lambda: history.withdraw(lambda number: number > 300), ["int_customers__switches"]),
+        (lambda: history.withdraw(lambda number: number > 300), BUILT_UPON[1:]),
     ]
     for number, (step, built_upon) in enumerate(steps):
         step()

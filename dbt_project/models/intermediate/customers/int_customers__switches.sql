@@ -1,7 +1,7 @@
 -- depends_on: {{ ref('int_customers__days') }}, {{ ref('stg_sales') }}
 {{ config(
     materialized='incremental' if target.type == 'duckdb' else 'table',
-    meta={'replaces': 'nothing', 'ends': ['newest_after', 'before_after']},
+    meta={'adds': 'customers', 'ends': ['newest_after', 'before_after']},
     post_hook=['{{ keep_what_was_built_with() }}', 'drop table if exists audit.replaced_lines']
     if target.type == 'duckdb' else [],
 ) }}

@@ -2,11 +2,7 @@ with
 
 company as (
 
-    select
-        basket_months,
-        basket_minimum_orders,
-        basket_largest_order
-    from {{ source('raw', 'company') }}
+    select basket_minimum_orders from {{ source('raw', 'company') }}
 
 ),
 
@@ -16,141 +12,50 @@ last_day as (
 
 ),
 
-spans as (
+baskets as (
 
-    select
-        last_day.as_of_date,
-        cast(
-            {{ dbt.dateadd('month', '-company.basket_months', 'last_day.as_of_date') }} as date
-        ) as ordered_after
-    from last_day
-    cross join company
-
-),
-
--- numbers make pairs cheap
-numbers as (
-
-    select
-        product_id,
-        name,
-        cast(row_number() over (order by product_id) as integer) as product_number
-    from {{ ref('dim_product') }}
-
-),
-
--- a product stands once in a basket, however often it was ordered
-order_products as (
-
-    select
-        sales.order_id,
-        numbers.product_number
-    from {{ ref('fct_sales') }} as sales
-    cross join spans
-    inner join numbers
-        on sales.product_id = numbers.product_id
-    where
-        sales.line_kind = 'product'
-        and sales.quantity > 0
-        and not sales.is_return
-        and sales.order_date > spans.ordered_after
-    group by sales.order_id, numbers.product_number
-
-),
-
-order_sizes as (
-
-    select
-        order_id,
-        count(*) as products
-    from order_products
-    group by order_id
-
-),
-
--- an order of hundreds of products fills a shelf: it says nothing about two of them, and its pairs
--- would cost more than those of all other orders
-too_large as (
-
-    select order_sizes.order_id
-    from order_sizes
-    cross join company
-    where order_sizes.products > company.basket_largest_order
+    select * from {{ ref('int_sales__baskets') }}
 
 ),
 
 totals as (
 
     select
-        count(*) as orders,
-        cast(sum(
-            case when order_sizes.products > company.basket_largest_order then 1 else 0 end
-        ) as bigint) as orders_too_large
-    from order_sizes
-    cross join company
+        cast(sum(orders) as bigint) as orders,
+        cast(sum(orders_too_large) as bigint) as orders_too_large
+    from baskets
+    where product_id is null
 
 ),
 
-basket_products as (
-
-    select
-        order_products.order_id,
-        order_products.product_number
-    from order_products
-    left join too_large
-        on order_products.order_id = too_large.order_id
-    where too_large.order_id is null
-
-),
-
-product_orders as (
-
-    select
-        product_number,
-        count(*) as orders
-    from basket_products
-    group by product_number
-
-),
-
--- only products with enough orders can be part of a pair with enough
 products as (
 
     select
-        numbers.product_id,
-        numbers.name,
-        product_orders.product_number,
+        product_orders.product_id,
+        names.name,
         product_orders.orders
-    from product_orders
-    cross join company
-    inner join numbers
-        on product_orders.product_number = numbers.product_number
-    where product_orders.orders >= company.basket_minimum_orders
-
-),
-
-numbered as (
-
-    select
-        basket_products.order_id,
-        basket_products.product_number
-    from basket_products
-    inner join products
-        on basket_products.product_number = products.product_number
+    from (
+        select
+            product_id,
+            cast(sum(orders) as bigint) as orders
+        from baskets
+        where product_id is not null and other_product_id is null
+        group by product_id
+    ) as product_orders
+    inner join {{ ref('dim_product') }} as names
+        on product_orders.product_id = names.product_id
 
 ),
 
 pairs as (
 
     select
-        one.product_number,
-        other.product_number as other_product_number,
-        count(*) as orders_together
-    from numbered as one
-    inner join numbered as other
-        on one.order_id = other.order_id
-        and one.product_number < other.product_number
-    group by one.product_number, other.product_number
+        product_id,
+        other_product_id,
+        cast(sum(orders) as bigint) as orders_together
+    from baskets
+    where other_product_id is not null
+    group by product_id, other_product_id
 
 ),
 
@@ -172,9 +77,9 @@ measured as (
     cross join totals
     cross join company
     inner join products
-        on pairs.product_number = products.product_number
+        on pairs.product_id = products.product_id
     inner join products as others
-        on pairs.other_product_number = others.product_number
+        on pairs.other_product_id = others.product_id
     where pairs.orders_together >= company.basket_minimum_orders
 
 ),
@@ -203,7 +108,7 @@ final as (
         ---------- attributes
         with_spread.product_name,
         with_spread.other_product_name,
-        spans.as_of_date,
+        last_day.as_of_date,
 
         ---------- counts
         with_spread.orders_together,
@@ -223,7 +128,7 @@ final as (
         with_spread.lift * exp(-with_spread.log_lift_spread) as lift_low,
         with_spread.lift * exp(with_spread.log_lift_spread) as lift_high
     from with_spread
-    cross join spans
+    cross join last_day
 
 )
 
