@@ -1,3 +1,5 @@
+{{ config(materialized='view') }}
+
 -- Each month beside the month before, the month a year before and the plan, product by product,
 -- with this month's revenue at the rates of what it is compared with.
 
