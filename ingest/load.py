@@ -58,6 +58,7 @@ create table if not exists audit.delivery_profiles (
 );
 create table if not exists audit.pending_months (entity varchar, month date);
 create table if not exists audit.pending_customers (customer_id varchar);
+create table if not exists audit.pending_totals (customer_id varchar);
 """
 
 _WRONG_ENCODING = (

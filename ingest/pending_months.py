@@ -1,7 +1,8 @@
 """The months and customers that incremental models have to build anew, noted while rows change.
 
 A row touches its own month and customer. A rate also touches the months that it is carried into,
-and a changed cost or list price of a product the months in which it was sold.
+and a changed cost or list price of a product the months in which it was sold, and the totals of
+those who bought it; a changed market or kind of a customer those of the customer.
 """
 
 import duckdb
@@ -12,8 +13,14 @@ from ingest.sql import filled
 from ingest.stage import PERIODS, Stage
 
 _SNAPSHOTS = {
-    "products": "select product_id, unit_cost, list_price, currency",
-    "fx_rates": "select currency, rate_date, per_eur, per_reporting_unit",
+    "products": "select product_id, unit_cost, list_price, currency from raw.products "
+    "where _superseded_by is null",
+    "fx_rates": "select currency, rate_date, per_eur, per_reporting_unit from raw.fx_rates "
+    "where _superseded_by is null",
+    # of several rows of a customer the last delivered counts
+    "customers": "select customer_id, market, kind from raw.customers "
+    "where _superseded_by is null qualify row_number() over "
+    "(partition by customer_id order by _source desc, _delivery_id desc, _row_number desc) = 1",
 }
 _SNAPSHOT = "_before"
 
@@ -25,7 +32,8 @@ def note_staged(connection: duckdb.DuckDBPyConnection, stage: Stage) -> None:
     if period:
         _add_months(connection, stage.entity.name, f"select {stage.column_sql(period)} {good}")
     if stage.entity.name == "sales":
-        _add_customers(connection, f"select {stage.column_sql('customer_id')} {good}")
+        query = f"select {stage.column_sql('customer_id')} {good}"
+        _add_customers(connection, "pending_customers", query)
 
 
 def note_rows(
@@ -36,36 +44,33 @@ def note_rows(
     if period:
         _add_months(connection, entity, f"select {period} from {table} where {condition}")
     if entity == "sales" and "customer_id" in raw_tables.columns(connection, entity):
-        _add_customers(connection, f"select customer_id from {table} where {condition}")
+        query = f"select customer_id from {table} where {condition}"
+        _add_customers(connection, "pending_customers", query)
 
 
 def snapshot(connection: duckdb.DuckDBPyConnection, entity: str) -> None:
-    """Remember what rates or costs are before they change; nothing for other entities."""
-    if entity in _SNAPSHOTS:
-        connection.execute(
-            f"create or replace temp table {_SNAPSHOT} as {_SNAPSHOTS[entity]} "
-            f"from raw.{entity} where _superseded_by is null"
-        )
+    """Remember what rates, costs or customers are before they change; nothing for the rest."""
+    if _is_compared(connection, entity):
+        connection.execute(f"create or replace temp table {_SNAPSHOT} as {_SNAPSHOTS[entity]}")
 
 
 def note_changes(connection: duckdb.DuckDBPyConnection, entity: str, company: Company) -> None:
     """Note what a change since `snapshot` touches beyond the changed rows' own months."""
-    if entity not in _SNAPSHOTS:
+    if not _is_compared(connection, entity):
         return
-    now = f"{_SNAPSHOTS[entity]} from raw.{entity} where _superseded_by is null"
+    now = _SNAPSHOTS[entity]
     connection.execute(
         f"""
         create or replace temp table _changed as
         (({now}) except (from {_SNAPSHOT})) union ((from {_SNAPSHOT}) except ({now}))
         """
     )
-    if entity == "products":
-        _add_months(
-            connection,
-            "sales",
-            "select ordered_at from raw.sales "
-            "where product_id in (select product_id from _changed)",
-        )
+    if entity == "customers":
+        _add_customers(connection, "pending_totals", "select customer_id from _changed")
+    elif entity == "products":
+        sold = "from raw.sales where product_id in (select product_id from _changed)"
+        _add_months(connection, "sales", f"select ordered_at {sold}")
+        _add_customers(connection, "pending_totals", f"select customer_id {sold}")
     else:
         _add_months(connection, entity, filled(_CARRIED, *[company.max_rate_carry_days] * 2))
     connection.execute(f"drop table _changed; drop table {_SNAPSHOT}")
@@ -120,20 +125,29 @@ def _add_months(connection: duckdb.DuckDBPyConnection, entity: str, query: str) 
     )
 
 
-def _add_customers(connection: duckdb.DuckDBPyConnection, query: str) -> None:
-    # before the first build there is nothing to build anew, and very many customers
-    built = connection.execute(
-        "select 1 from duckdb_tables() "
-        "where database_name = current_database() and schema_name = 'core' limit 1"
-    ).fetchall()
-    if built:
+def _add_customers(connection: duckdb.DuckDBPyConnection, table: str, query: str) -> None:
+    if _is_built(connection):
         connection.execute(
             f"""
-            insert into audit.pending_customers
+            insert into audit.{table}
             select distinct customer_id
             from ({query}) as changed(customer_id)
             where customer_id is not null
             except
-            select customer_id from audit.pending_customers
+            select customer_id from audit.{table}
             """
         )
+
+
+def _is_compared(connection: duckdb.DuckDBPyConnection, entity: str) -> bool:
+    return entity in _SNAPSHOTS and (entity != "customers" or _is_built(connection))
+
+
+def _is_built(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether there are customers to build anew; those of a first load are very many."""
+    return bool(
+        connection.execute(
+            "select 1 from duckdb_tables() "
+            "where database_name = current_database() and schema_name = 'core' limit 1"
+        ).fetchall()
+    )

@@ -598,8 +598,8 @@ def _score(
 
     columns = connection.execute(
         filled(
-            f"select rowid as row, x, t_x, t, mean_spend_home as spend, held_out_time from "
-            f"{HISTORIES} where basis = ? and cohort = ? order by row",
+            f"select customer_id, x, t_x, t, mean_spend_home as spend, held_out_time from "
+            f"{HISTORIES} where basis = ? and cohort = ?",
             basis,
             cohort,
         )
@@ -612,7 +612,7 @@ def _score(
     if basis == "validation":
         horizon, rate = np.asarray(columns["held_out_time"], np.float64)[0].item(), 0.0
     found = {
-        "row": np.asarray(columns["row"]),
+        "customer_id": columns["customer_id"],
         # the others' is worked out in SQL, by the macro p_alive
         "p_alive": library.p_alive(fitted, x, t_x, t) if fitted.model == "pareto_nbd" else math.nan,
         "occasions": library.expected_occasions(fitted, x, t_x, t, horizon),
@@ -634,10 +634,8 @@ def _score(
         for end in ("", "_low", "_high")
     )
     connection.execute(
-        f"insert into estimates.customer_scores select histories.basis, histories.customer_id, "
-        f"{listed} from {HISTORIES} as histories "
-        "inner join scored_customers as scored on histories.rowid = scored.row "
-        "order by histories.customer_id"
+        f"insert into estimates.customer_scores select {literal(basis)}, scored.customer_id, "
+        f"{listed} from scored_customers as scored order by scored.customer_id"
     )
     connection.unregister("scored_customers")
     return len(x)

@@ -125,7 +125,7 @@ def _record(
 def _empty_pending(connection: duckdb.DuckDBPyConnection) -> None:
     found = connection.execute(
         "select table_name from duckdb_tables() "
-        "where schema_name = 'audit' and table_name in ('pending_months', 'pending_customers')"
+        "where schema_name = 'audit' and starts_with(table_name, 'pending_')"
     ).fetchall()
     for (table,) in found:
         connection.execute(f"delete from audit.{table}")

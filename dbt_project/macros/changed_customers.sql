@@ -1,6 +1,7 @@
-{# int_customers__categories and __switches are built anew by customer. What their rows depend on
-   besides the customer's lines is kept as it was when they were built: the category of each
-   product, and the `ends` of spans and histories that the model names in its meta. #}
+{# int_customers__categories, __totals and __switches are built anew by customer. What their rows
+   depend on besides what is known of the customer is kept as it was when they were built: the
+   category of each product, and the `ends` of spans and histories that the model names in its meta.
+   Tables of customers who are built anew though their lines are the same are named there as `also`. #}
 {% macro built_with() -%}
     audit.built_{{ model.name.rpartition('__')[2] }}
 {%- endmacro %}
@@ -65,6 +66,10 @@
    has passed, forwards or back, since the model was built. #}
 {% macro changed_customers() -%}
     select customer_id from audit.pending_customers
+        {%- for table in model.config.meta.also or [] %}
+        union all
+        select customer_id from {{ table }}
+        {%- endfor %}
         union all
         select customer_id
         from {{ ref('stg_sales') }}
@@ -75,6 +80,35 @@
         from {{ ref('int_customers__days') }}
         where order_date > cast('{{ end.earlier }}' as date) and order_date <= cast('{{ end.later }}' as date)
         {%- endfor %}
+{%- endmacro %}
+
+
+{# A category's cycle moves as all its customers buy: those whose gaps it has passed since
+   int_customers__totals was built have changed with it. Where there was no cycle, or is none, those
+   who bought twice have changed themselves. #}
+{% macro keep_cycles() -%}
+    create or replace table audit.built_cycles as from {{ ref('int_customers__cycles') }}
+{%- endmacro %}
+
+
+{% macro keep_who_crossed_a_cycle() -%}
+    create table if not exists audit.built_cycles as from {{ this }} where 1 = 0;
+    create or replace table audit.pending_cycles as
+    {%- for basis, days in history_days().items() %}
+    {%- set was, now = 'was.' ~ basis ~ '_cycle_days', 'now.' ~ basis ~ '_cycle_days' %}
+    {{ 'union all' if not loop.first }}
+    select categories.customer_id
+    from {{ ref('int_customers__categories') }} as categories
+    inner join audit.built_cycles as was
+        on categories.category = was.category
+    inner join {{ this }} as now
+        on categories.category = now.category
+    where
+        categories.{{ days }}_days > 1
+        and {{ was }} <> {{ now }}
+        and {{ mean_gap_days(days, 'categories.') }} > least({{ was }}, {{ now }})
+        and {{ mean_gap_days(days, 'categories.') }} <= greatest({{ was }}, {{ now }})
+    {%- endfor %}
 {%- endmacro %}
 
 

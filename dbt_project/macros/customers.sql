@@ -1,3 +1,18 @@
+{# The bases of customers' histories, and how int_customers__categories names what is of each. #}
+{% macro history_days() -%}
+    {{ return({'value': 'calibration', 'validation': 'before_held_out'}) }}
+{%- endmacro %}
+
+
+{# How far apart the days are, on average, on which a customer bought a category; of two or more. #}
+{% macro mean_gap_days(days, categories='') -%}
+    cast(
+            {{ days_between(categories ~ 'first_purchase_date', categories ~ days ~ '_last_date') }}
+            as double
+        ) / ({{ categories }}{{ days }}_days - 1)
+{%- endmacro %}
+
+
 {# P(alive) of BG/NBD and MBG/NBD, which have a closed form; null for any other model. The odds of
    being gone are a / (b + n - 1) * ((alpha + t) / (alpha + t_x)) ^ (r + x), where n counts the
    occasions after which the customer may have gone: the repeat ones, and the first too by MBG/NBD

@@ -23,11 +23,18 @@ INCREMENTAL = [
     "int_customers__categories",
     "int_customers__concentrations",
     "int_customers__flows",
+    "int_customers__totals",
 ]
-BUILT_UPON = ["int_customers__categories", "int_customers__switches", "int_sales__baskets"]
+BUILT_UPON = [
+    "int_customers__categories",
+    "int_customers__switches",
+    "int_customers__totals",
+    "int_sales__baskets",
+]
 MARTS = ["mart_switching__product", "mart_basket__product_pair"]
 COMPARED = [
     "core.fct_sales",
+    "intermediate.int_customers__histories",
     *(f"marts.{name}" for name in MARTS),
     *(f"intermediate.{name}" for name in INCREMENTAL),
 ]
@@ -58,6 +65,15 @@ def _changed_rate(tiny: Tiny) -> None:
     tiny.write("rates.csv", "day,currency,rate", "2023-12-31,GBP,0.86", "2024-01-02,GBP,0.80")
 
 
+_PEOPLE = """\
+  - name: people
+    entity: customers
+    kind: file
+    path: customers.csv
+    columns: {customer_id: id, market: market, kind: kind}
+"""
+
+
 class _History:
     """Two years of orders by random customers, a file a day, that can be changed afterwards."""
 
@@ -69,10 +85,11 @@ class _History:
         self.days: dict[int, list[str]] = {}
         self.sell(*self.random.sample(range(700), 60))
         self.tell_products()
+        self.tell_customers()
 
     def limit_baskets(self, products: int) -> None:
         """Let baskets hold so many products at most."""
-        company = TINY.replace("category: \"'tools'\", unit", "category: kind, unit")
+        company = TINY.replace("category: \"'tools'\", unit", "category: kind, unit") + _PEOPLE
         baskets = f"baskets: {{minimum_orders: 2, largest_order: {products}}}\n"
         self.tiny.write("company.yml", company + baskets)
 
@@ -99,11 +116,21 @@ class _History:
         for number, lines in self.days.items():
             self._write(number, [line for line in lines if f",{customer}," not in line])
 
-    def tell_products(self, **categories: str) -> None:
-        """Write the products, some with another category or new."""
+    def tell_products(self, costs: str = "", **categories: str) -> None:
+        """Write the products, some with another category or new; one costs more now."""
         self.categories.update(categories)
-        rows = [f"{product},Thing,4.00,{kind}" for product, kind in self.categories.items()]
+        rows = [
+            f"{product},Thing,{5 if product == costs else 4}.00,{kind}"
+            for product, kind in self.categories.items()
+        ]
         self.tiny.write("products.csv", "sku,name,cost,kind", *rows)
+
+    def tell_customers(self, **rows: str) -> None:
+        """Write what is known of the first fifty customers, some otherwise."""
+        known = {f"C{n}": "GB,business" for n in range(50)} | rows
+        self.tiny.write(
+            "customers.csv", "id,market,kind", *(",".join(row) for row in known.items())
+        )
 
     def _write(self, number: int, lines: list[str]) -> None:
         self.days[number] = lines
@@ -129,11 +156,14 @@ def _load_and_build(tiny: Tiny) -> tuple[list[str], list[str]]:
         months = connection.execute(
             "select distinct month::varchar from audit.pending_months order by 1"
         ).fetchall()
-    selected = [f"+{name}" for name in [*INCREMENTAL, *MARTS]]
+    selected = [f"+{name}" for name in [*INCREMENTAL, *MARTS, "int_customers__histories"]]
     built = dbt_runner.build(tiny.home, database, selected, ["resource_type:test"])
     assert {result.status for result in built.results} == {"success"}
     with duckdb.connect(str(database)) as connection:
-        connection.execute("delete from audit.pending_months")
+        for (table,) in connection.execute(
+            "select table_name from duckdb_tables() where starts_with(table_name, 'pending_')"
+        ).fetchall():
+            connection.execute(f"delete from audit.{table}")
     upon = [
         result.unique_id.rpartition(".")[2]
         for result in built.results
@@ -184,12 +214,15 @@ def test_an_incremental_build_ends_where_a_full_one_would(tiny: Tiny) -> None:
 def test_what_is_built_upon_ends_where_a_full_build_would(tiny: Tiny) -> None:
     history = _History(tiny)
     _build(tiny)
-    of_customers = BUILT_UPON[:2]
+    of_customers = BUILT_UPON[:3]
     steps: list[tuple[Callable[[], None], list[str]]] = [
         (lambda: history.sell(700), BUILT_UPON),
         (lambda: history.sell(730, 650, 3), BUILT_UPON),
+        (lambda: history.sell(733), BUILT_UPON),
         (lambda: history.leave_out("C1"), BUILT_UPON),
         (lambda: history.tell_products(P9="kind 0"), BUILT_UPON),
+        (lambda: history.tell_products(costs="P1"), BUILT_UPON),
+        (lambda: history.tell_customers(C2="GB,consumer", C3="US,business"), BUILT_UPON),
         # a product becomes frequent
         (lambda: history.sell(699, 728, 729), of_customers),
         (lambda: history.sell(720), BUILT_UPON),
@@ -198,7 +231,7 @@ def test_what_is_built_upon_ends_where_a_full_build_would(tiny: Tiny) -> None:
         (lambda: history.tell_products(P1="KIND 0", P2="kind 3"), ["int_sales__baskets"]),
         (lambda: _changed_rate(tiny), BUILT_UPON),
         # too few weeks are left to hold any out
-        (lambda: history.withdraw(lambda number: number > 300), BUILT_UPON[1:]),
+        (lambda: history.withdraw(lambda number: number > 300), BUILT_UPON[1::2]),
     ]
     for number, (step, built_upon) in enumerate(steps):
         step()

@@ -3,7 +3,7 @@
 
 with
 
-final as (
+ends as (
 
     select
         first_order_date,
@@ -25,6 +25,19 @@ final as (
         from {{ ref('int_sales__product_months') }} as product_months
         cross join {{ source('raw', 'company') }} as company
     ) as sales_span
+
+),
+
+final as (
+
+    select
+        first_order_date,
+        last_order_date,
+        calibration_end,
+        before_held_out,
+        {{ days_after('calibration_end', -365) }} as value_year_after,
+        {{ days_after('before_held_out', -365) }} as validation_year_after
+    from ends
 
 )
 

@@ -1,7 +1,40 @@
+-- depends_on: {{ ref('int_products__categories') }}, {{ ref('stg_sales') }}
+-- depends_on: {{ ref('int_sales__product_months') }}
+{{ config(
+    materialized='incremental' if target.type == 'duckdb' else 'table',
+    meta={
+        'replaces': 'customers',
+        'ends': [
+            'calibration_end', 'before_held_out', 'value_year_after', 'validation_year_after',
+        ],
+        'also': ['audit.pending_totals', 'audit.pending_cycles'],
+    },
+    post_hook=['{{ keep_what_was_built_with() }}', '{{ keep_cycles() }}']
+    if target.type == 'duckdb' else [],
+) }}
+
 {#- what the histories of both bases need is summed in the same pass over the days #}
 {%- set until = {'value': 'ends.calibration_end', 'validation': 'ends.before_held_out'} -%}
+{%- set is_upon = is_incremental() %}
+{%- set all_days = 'changed_days' if is_upon else ref('int_customers__days') %}
 
 with
+{%- if is_upon %}
+
+changed as (
+
+    {{ changed_customers() }}
+
+),
+
+changed_days as (
+
+    select *
+    from {{ ref('int_customers__days') }}
+    where customer_id in (select customer_id from changed)
+
+),
+{%- endif %}
 {%- for days in ['days', 'merged_days'] %}
 {%- if days == 'merged_days' %}
 
@@ -10,7 +43,7 @@ with
 same_days as (
 
     select customer_id
-    from {{ ref('int_customers__days') }}
+    from {{ all_days }}
     group by customer_id, order_date
     having count(*) > 1
 
@@ -37,7 +70,7 @@ merged_days as (
         sum(market_days.returned_amount_home) as returned_amount_home,
         sum(market_days.margin_home) as margin_home,
         sum(market_days.net_amount_costed_home) as net_amount_costed_home
-    from {{ ref('int_customers__days') }} as market_days
+    from {{ all_days }} as market_days
     inner join same_day_customers
         on market_days.customer_id = same_day_customers.customer_id
     group by market_days.customer_id, market_days.order_date
@@ -74,7 +107,7 @@ merged_days as (
             case
                 when
                     days.order_date <= {{ end }}
-                    and days.order_date > {{ days_after(end, -365) }}
+                    and days.order_date > ends.{{ basis }}_year_after
                     then days.net_amount_home
                 else 0
             end
@@ -91,7 +124,7 @@ merged_days as (
         sum(days.net_amount_home) as net_amount_home,
         sum(days.returned_amount_home) as returned_amount_home,
         sum(days.margin_home) as margin_home
-    from {{ ref('int_customers__days') if days == 'days' else days }} as days
+    from {{ all_days if days == 'days' else days }} as days
     cross join {{ ref('int_customers__history_ends') }} as ends
     group by days.customer_id
 
@@ -112,38 +145,82 @@ summed as (
 
 ),
 
+-- one half of the rule for a real customer
+kept as (
+
+    select
+        {%- for basis, days in history_days().items() %}
+        categories.{{ days }}_days > 1
+        and categories.{{ days }}_days >= company.real_customer_purchases
+        and {{ mean_gap_days(days, 'categories.') }} <= cycles.{{ basis }}_cycle_days
+            as {{ basis }}_is_in_cycle,
+        {%- endfor %}
+        categories.customer_id
+    from {{ ref('int_customers__categories') }} as categories
+    inner join {{ ref('int_customers__cycles') }} as cycles
+        on categories.category = cycles.category
+    cross join {{ source('raw', 'company') }} as company
+    {%- if is_upon %}
+    where categories.customer_id in (select customer_id from changed)
+    {%- endif %}
+
+),
+
+in_cycle as (
+
+    select
+        {%- for basis in until %}
+        max(case when {{ basis }}_is_in_cycle then 1 else 0 end) = 1 as {{ basis }}_is_in_cycle,
+        {%- endfor %}
+        customer_id
+    from kept
+    where value_is_in_cycle or validation_is_in_cycle
+    group by customer_id
+
+),
+
 final as (
 
     select
         ---------- key
-        customer_id,
+        summed.customer_id,
+
+        ---------- attributes
+        customers.market,
+        customers.kind,
 
         ---------- purchases
-        first_date,
-        last_date,
-        case when first_channel <> '' then substr(first_channel, 4) end as first_channel,
-        cast(first_home as decimal(18, 4)) as first_home,
-        cast(occasions as bigint) as occasions,
+        summed.first_date,
+        summed.last_date,
+        case when summed.first_channel <> '' then substr(summed.first_channel, 4) end
+            as first_channel,
+        cast(summed.first_home as decimal(18, 4)) as first_home,
+        cast(summed.occasions as bigint) as occasions,
 
         ---------- up to the last day of each basis
         {%- for basis in until %}
-        {{ basis }}_last_date,
-        cast({{ basis }}_occasions as bigint) as {{ basis }}_occasions,
+        summed.{{ basis }}_last_date,
+        cast(summed.{{ basis }}_occasions as bigint) as {{ basis }}_occasions,
         {%- for column in [
             'occasions_home', 'revenue_home', 'last_year_home', 'margin_home', 'costed_home',
         ] %}
-        cast({{ basis }}_{{ column }} as decimal(18, 4)) as {{ basis }}_{{ column }},
+        cast(summed.{{ basis }}_{{ column }} as decimal(18, 4)) as {{ basis }}_{{ column }},
         {%- endfor %}
+        coalesce(in_cycle.{{ basis }}_is_in_cycle, false) as {{ basis }}_is_in_cycle,
         {%- endfor %}
 
         ---------- all lines
         {%- for column in [
             'units', 'units_returned', 'net_amount_home', 'returned_amount_home', 'margin_home',
         ] %}
-        cast({{ column }} as decimal(18, 4)) as {{ column }},
+        cast(summed.{{ column }} as decimal(18, 4)) as {{ column }},
         {%- endfor %}
-        cast(return_lines as bigint) as return_lines
+        cast(summed.return_lines as bigint) as return_lines
     from summed
+    inner join {{ ref('dim_customer') }} as customers
+        on summed.customer_id = customers.customer_id
+    left join in_cycle
+        on summed.customer_id = in_cycle.customer_id
 
 )
 
