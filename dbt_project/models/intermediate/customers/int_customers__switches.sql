@@ -37,13 +37,93 @@ spans as (
 
 ),
 
-lines as (
+-- numbers group and sort cheaper than texts
+products as (
 
-    select *
+    select
+        product_id,
+        cast(dense_rank() over (order by category) as integer) as category_number,
+        cast(row_number() over (order by product_id) as integer) as product_number
+    from (
+        select
+            product_id,
+            category
+        from {{ ref('int_products__categories') }}
+        {%- if is_added %}
+
+        union
+
+        select
+            product_id,
+            category
+        from {{ built_with() }}
+        {%- endif %}
+    ) as known
+
+),
+
+{{ 'lines_of_customers' if is_added else 'lines' }} as (
+
+    select
+        customer_id,
+        product_id,
+        order_date,
+        order_month,
+        net_amount_home
     from {{ ref('fct_sales') }}
     where line_kind = 'product' and {{ is_customer_built_now('customer_id') }}
 
 ),
+{%- if is_added %}
+
+with_category as (
+
+    select
+        lines_of_customers.*,
+        products.category_number
+    from lines_of_customers
+    inner join products
+        on lines_of_customers.product_id = products.product_id
+
+),
+
+-- the categories of these customers in which anything is another now
+touched as (
+
+    select
+        customer_id,
+        category_number
+    from with_category
+    where
+        {{ is_pending('order_month', pending_months()) }}
+        {%- for end in moved_ends() %}
+        or (
+            order_date > cast('{{ end.earlier }}' as date)
+            and order_date <= cast('{{ end.later }}' as date)
+        )
+        {%- endfor %}
+
+    union
+
+    select
+        replaced_lines.customer_id,
+        products.category_number
+    from audit.replaced_lines as replaced_lines
+    inner join products
+        on replaced_lines.product_id = products.product_id
+
+),
+
+lines as (
+
+    select with_category.*
+    from with_category
+    inner join touched
+        on with_category.customer_id = touched.customer_id
+        and with_category.category_number = touched.category_number
+
+),
+{%- endif %}
 
 -- what is added, and what is subtracted: the same customers' lines as they were
 sales as (
@@ -79,31 +159,6 @@ sales as (
     from audit.replaced_lines
     where {{ is_customer_built_now('customer_id') }}
     {%- endif %}
-
-),
-
--- numbers group and sort cheaper than texts
-products as (
-
-    select
-        product_id,
-        cast(dense_rank() over (order by category) as integer) as category_number,
-        cast(row_number() over (order by product_id) as integer) as product_number
-    from (
-        select
-            product_id,
-            category
-        from {{ ref('int_products__categories') }}
-        {%- if is_added %}
-
-        union
-
-        select
-            product_id,
-            category
-        from {{ built_with() }}
-        {%- endif %}
-    ) as known
 
 ),
 
