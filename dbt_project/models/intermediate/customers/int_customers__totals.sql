@@ -145,21 +145,29 @@ summed as (
 
 ),
 
--- one half of the rule for a real customer
+-- one half of the rule for a real customer; a gap is between two days
+rules as (
+
+    select
+        cycles.*,
+        greatest(company.real_customer_purchases, 2) as fewest_days
+    from {{ ref('int_customers__cycles') }} as cycles
+    cross join {{ source('raw', 'company') }} as company
+
+),
+
 kept as (
 
     select
         {%- for basis, days in history_days().items() %}
-        categories.{{ days }}_days > 1
-        and categories.{{ days }}_days >= company.real_customer_purchases
-        and {{ mean_gap_days(days, 'categories.') }} <= cycles.{{ basis }}_cycle_days
+        categories.{{ days }}_days >= rules.fewest_days
+        and {{ mean_gap_days(days, 'categories.') }} <= rules.{{ basis }}_cycle_days
             as {{ basis }}_is_in_cycle,
         {%- endfor %}
         categories.customer_id
     from {{ ref('int_customers__categories') }} as categories
-    inner join {{ ref('int_customers__cycles') }} as cycles
-        on categories.category = cycles.category
-    cross join {{ source('raw', 'company') }} as company
+    inner join rules
+        on categories.category = rules.category
     {%- if is_upon %}
     where categories.customer_id in (select customer_id from changed)
     {%- endif %}
