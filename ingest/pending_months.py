@@ -2,7 +2,7 @@
 
 A row touches its own month and customer. A rate also touches the months that it is carried into,
 and a changed cost or list price of a product the months in which it was sold, and the totals of
-those who bought it; a changed market or kind of a customer those of the customer.
+those who bought it; what is known of a customer those of the customer.
 """
 
 import duckdb
@@ -18,7 +18,8 @@ _SNAPSHOTS = {
     "fx_rates": "select currency, rate_date, per_eur, per_reporting_unit from raw.fx_rates "
     "where _superseded_by is null",
     # of several rows of a customer the last delivered counts
-    "customers": "select customer_id, market, kind from raw.customers "
+    "customers": "select customer_id, market, segment, kind, acquired_on, acquired_through "
+    "from raw.customers "
     "where _superseded_by is null qualify row_number() over "
     "(partition by customer_id order by _source desc, _delivery_id desc, _row_number desc) = 1",
 }

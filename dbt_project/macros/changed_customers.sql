@@ -1,6 +1,7 @@
-{# int_customers__categories, __totals and __switches are built anew by customer. What their rows
-   depend on besides what is known of the customer is kept as it was when they were built: the
-   category of each product, and the `ends` of spans and histories that the model names in its meta.
+{# dim_customer, int_customers__categories, __totals and __switches are built anew by customer. What
+   their rows depend on besides what is known of the customer is kept as it was when they were built:
+   the category of each product, and the `ends` of spans and histories that the model names in its
+   meta, if any.
    Tables of customers who are built anew though their lines are the same are named there as `also`. #}
 {% macro built_with() -%}
     audit.built_{{ model.name.rpartition('__')[2] }}
@@ -29,6 +30,9 @@
 
 {# The ends that are others now than when the model was built: the earlier and the later day. #}
 {% macro moved_ends() -%}
+    {%- if not model.config.meta.ends -%}
+        {{ return([]) }}
+    {%- endif -%}
     {%- set queries = [] -%}
     {%- for end in model.config.meta.ends -%}
         {%- do queries.append(
@@ -49,7 +53,9 @@
 {# Not where nothing tells what the model was built with, where an end has come or gone, or where
    a product's category is another now. #}
 {% macro can_replace_customers() -%}
-    {%- if not is_in_audit(built_with()) -%}
+    {%- if not model.config.meta.ends -%}
+        {{ return(true) }}
+    {%- elif not is_in_audit(built_with()) -%}
         {{ return(false) }}
     {%- endif -%}
     {%- set obstacles = run_query(

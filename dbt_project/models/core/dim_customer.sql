@@ -1,14 +1,24 @@
+-- depends_on: {{ ref('stg_sales') }}
+{{ config(
+    materialized='incremental' if target.type == 'duckdb' else 'table',
+    meta={'replaces': 'customers', 'also': ['audit.pending_totals']},
+) }}
+
 with
 
 customers as (
 
-    select * from {{ ref('stg_customers') }}
+    select *
+    from {{ ref('stg_customers') }}
+    where {{ is_customer_built_now('customer_id') }}
 
 ),
 
 customer_days as (
 
-    select * from {{ ref('int_customers__days') }}
+    select *
+    from {{ ref('int_customers__days') }}
+    where {{ is_customer_built_now('customer_id') }}
 
 ),
 

@@ -26,6 +26,7 @@ INCREMENTAL = [
     "int_customers__totals",
 ]
 BUILT_UPON = [
+    "dim_customer",
     "int_customers__categories",
     "int_customers__switches",
     "int_customers__totals",
@@ -34,6 +35,7 @@ BUILT_UPON = [
 MARTS = ["mart_switching__product", "mart_basket__product_pair"]
 COMPARED = [
     "core.fct_sales",
+    "core.dim_customer",
     "intermediate.int_customers__histories",
     *(f"marts.{name}" for name in MARTS),
     *(f"intermediate.{name}" for name in INCREMENTAL),
@@ -70,7 +72,7 @@ _PEOPLE = """\
     entity: customers
     kind: file
     path: customers.csv
-    columns: {customer_id: id, market: market, kind: kind}
+    columns: {customer_id: id, market: market, kind: kind, segment: segment}
 """
 
 
@@ -126,11 +128,10 @@ class _History:
         self.tiny.write("products.csv", "sku,name,cost,kind", *rows)
 
     def tell_customers(self, **rows: str) -> None:
-        """Write what is known of the first fifty customers, some otherwise."""
-        known = {f"C{n}": "GB,business" for n in range(50)} | rows
-        self.tiny.write(
-            "customers.csv", "id,market,kind", *(",".join(row) for row in known.items())
-        )
+        """Write what is known of the first fifty customers, some otherwise or not at all."""
+        known = {f"C{n}": "GB,business,large" for n in range(50)} | rows
+        lines = [f"{customer},{row}" for customer, row in known.items() if row]
+        self.tiny.write("customers.csv", "id,market,kind,segment", *lines)
 
     def _write(self, number: int, lines: list[str]) -> None:
         self.days[number] = lines
@@ -214,7 +215,7 @@ def test_an_incremental_build_ends_where_a_full_one_would(tiny: Tiny) -> None:
 def test_what_is_built_upon_ends_where_a_full_build_would(tiny: Tiny) -> None:
     history = _History(tiny)
     _build(tiny)
-    of_customers = BUILT_UPON[:3]
+    of_customers = BUILT_UPON[:4]
     steps: list[tuple[Callable[[], None], list[str]]] = [
         (lambda: history.sell(700), BUILT_UPON),
         (lambda: history.sell(730, 650, 3), BUILT_UPON),
@@ -222,16 +223,26 @@ def test_what_is_built_upon_ends_where_a_full_build_would(tiny: Tiny) -> None:
         (lambda: history.leave_out("C1"), BUILT_UPON),
         (lambda: history.tell_products(P9="kind 0"), BUILT_UPON),
         (lambda: history.tell_products(costs="P1"), BUILT_UPON),
-        (lambda: history.tell_customers(C2="GB,consumer", C3="US,business"), BUILT_UPON),
+        (
+            lambda: history.tell_customers(
+                C2="GB,consumer,large",
+                C3="US,business,large",
+                C4="GB,business,small",
+                C5="",
+                C6=",business,large",
+                C999="US,consumer,small",
+            ),
+            BUILT_UPON,
+        ),
         # a product becomes frequent
         (lambda: history.sell(699, 728, 729), of_customers),
         (lambda: history.sell(720), BUILT_UPON),
         (lambda: history.limit_baskets(2), of_customers),
         (lambda: history.withdraw(lambda number: number > 690), BUILT_UPON),
-        (lambda: history.tell_products(P1="KIND 0", P2="kind 3"), ["int_sales__baskets"]),
+        (lambda: history.tell_products(P1="KIND 0", P2="kind 3"), BUILT_UPON[::4]),
         (lambda: _changed_rate(tiny), BUILT_UPON),
         # too few weeks are left to hold any out
-        (lambda: history.withdraw(lambda number: number > 300), BUILT_UPON[1::2]),
+        (lambda: history.withdraw(lambda number: number > 300), BUILT_UPON[::2]),
     ]
     for number, (step, built_upon) in enumerate(steps):
         step()
