@@ -118,6 +118,19 @@
 {%- endmacro %}
 
 
+{# Whether customers may belong to another market now, or are forgotten: then more changes than the
+   months that are built anew. #}
+{% macro customers_have_changed() -%}
+    {%- set queries = ["select 1 as changed from audit.pending_totals"] -%}
+    {%- if is_in_audit('audit.erasures') -%}
+        {%- do queries.append(
+            "select 1 from audit.erasures where erased_at > (select max(judged_at) from audit.runs)"
+        ) -%}
+    {%- endif -%}
+    {{ return(run_query(queries | join(' union all ')).rows | length > 0) }}
+{%- endmacro %}
+
+
 {# A condition that is true for the customers whose rows this build has to make. #}
 {% macro is_customer_built_now(customer_id) -%}
     {{ customer_id ~ ' in (' ~ changed_customers() ~ ')' if is_incremental()

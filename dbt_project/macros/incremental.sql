@@ -3,7 +3,8 @@
    A model whose months depend on earlier ones says so by `meta: {reads: earlier months}`: from the
    first pending month on it replaces all. One that says `meta: {replaces: customers}` replaces all
    rows of a customer instead, one with `adds: customers` or `adds: orders` adds what has changed:
-   see changed_customers.sql and changed_orders.sql. #}
+   see changed_customers.sql and changed_orders.sql. One with `needs: customers as they were` is
+   built anew where they are not. #}
 
 {# The months to build anew, as ISO dates, oldest first. #}
 {% macro pending_months(entities=['sales', 'fx_rates']) -%}
@@ -80,6 +81,9 @@
         {{ return(false) }}
     {%- endif -%}
     {%- if model.config.meta.adds == 'orders' and not baskets_can_be_added() -%}
+        {{ return(false) }}
+    {%- endif -%}
+    {%- if model.config.meta.needs == 'customers as they were' and customers_have_changed() -%}
         {{ return(false) }}
     {%- endif -%}
     {{ return(keeps_rows(existing)) }}

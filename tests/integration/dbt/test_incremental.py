@@ -23,6 +23,7 @@ INCREMENTAL = [
     "int_customers__categories",
     "int_customers__concentrations",
     "int_customers__flows",
+    "int_customers__cohorts",
     "int_customers__totals",
 ]
 BUILT_UPON = [
@@ -249,3 +250,20 @@ def test_what_is_built_upon_ends_where_a_full_build_would(tiny: Tiny) -> None:
         upon = _load_and_build(tiny)[1]
         assert (number, sorted(upon)) == (number, built_upon)
         assert (number, _differing(tiny)) == (number, [])
+
+
+@pytest.mark.parametrize("erased_on", ["2024-01-01", "2024-01-03"])
+def test_cohorts_are_built_whole_where_somebody_was_forgotten(tiny: Tiny, erased_on: str) -> None:
+    _first(tiny)
+    _build(tiny)
+    cohorts = "intermediate.int_customers__cohorts"
+    database = str(tiny.home.root / "warehouse.duckdb")
+    with duckdb.connect(database) as connection:
+        connection.execute("create table audit.runs as select date '2024-01-02' as judged_at")
+        connection.execute(f"create table audit.erasures as select date '{erased_on}' as erased_at")
+        connection.execute(f"update {cohorts} set customers_retained = 99")
+    tiny.orders("2024-04", "E1,2024-04-01 00:00:00,US,C1,P0,1,7.25,EUR")
+    _build(tiny)
+    with duckdb.connect(database) as connection:
+        kept = connection.execute(f"from {cohorts} where customers_retained = 99").fetchall()
+    assert bool(kept) == (erased_on == "2024-01-01")

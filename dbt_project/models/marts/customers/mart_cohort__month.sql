@@ -1,27 +1,8 @@
 with
 
-customers as (
+observed as (
 
-    select
-        dim_customer.customer_id,
-        dim_customer.market,
-        {{ month_of('totals.first_date') }} as cohort_month
-    from {{ ref('dim_customer') }} as dim_customer
-    inner join {{ ref('int_customers__totals') }} as totals
-        on dim_customer.customer_id = totals.customer_id
-
-),
-
-customer_months as (
-
-    -- one who bought in two markets in a month is one customer who came back
-    select
-        customer_id,
-        order_month,
-        max(case when occasions > 0 then 1 else 0 end) as is_retained,
-        cast(sum(net_amount_home) as decimal(18, 4)) as revenue_home
-    from {{ ref('int_customers__months') }}
-    group by customer_id, order_month
+    select * from {{ ref('int_customers__cohorts') }}
 
 ),
 
@@ -35,27 +16,6 @@ span as (
 
     select max(last_order_date) as last_order_date
     from {{ ref('int_sales__product_months') }}
-
-),
-
-observed as (
-
-    select
-        customers.market,
-        customers.cohort_month,
-        customer_months.order_month,
-        cast(sum(customer_months.is_retained) as bigint) as customers_retained,
-        sum(customer_months.revenue_home) as revenue_home,
-        -- for the spread of the revenue among customers: a customer without any adds nothing
-        cast(sum(cast(
-            cast(customer_months.revenue_home as double)
-            * cast(customer_months.revenue_home as double) as decimal(38, 4)
-        )) as double) as squared_revenue
-    from customer_months
-    inner join customers
-        on customer_months.customer_id = customers.customer_id
-        and customer_months.order_month >= customers.cohort_month
-    group by customers.market, customers.cohort_month, customer_months.order_month
 
 ),
 
