@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 PREVIEW_ROWS = 5
 # a view is counted by running it. Those of these schemas read one table and are always worth it;
 # others join, and above this many raw rows that is no longer free
-_CHEAP_SCHEMAS = ("raw", "staging")
+_CHEAP_SCHEMAS = ("raw", "staging", "core")
 _VIEWS_UP_TO_RAW_ROWS = 100_000
 _PERSONAL = {
     column.name for entity in ENTITIES.values() for column in entity.columns if column.personal

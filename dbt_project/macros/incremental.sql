@@ -66,12 +66,14 @@
     {%- if not execute or model.config.materialized != 'incremental' or should_full_refresh() -%}
         {{ return(false) }}
     {%- endif -%}
-    {%- set existing = adapter.get_relation(this.database, this.schema, this.table) -%}
+    {%- set existing = adapter.get_relation(this.database, holder().schema, this.table) -%}
     {%- if existing is none or existing.type != 'table' -%}
         {{ return(false) }}
     {%- endif -%}
-    {%- set held = adapter.get_columns_in_relation(existing) | map(attribute='name') | list -%}
-    {%- if held | sort != model.columns.keys() | sort -%}
+    {%- if not has_columns(existing, held_columns()) -%}
+        {{ return(false) }}
+    {%- endif -%}
+    {%- if is_shown() and not is_shown_whole() -%}
         {{ return(false) }}
     {%- endif -%}
     {%- if model.config.meta.replaces == 'customers' and not can_replace_customers() -%}
@@ -87,6 +89,12 @@
         {{ return(false) }}
     {%- endif -%}
     {{ return(keeps_rows(existing)) }}
+{%- endmacro %}
+
+
+{% macro has_columns(existing, names) -%}
+    {%- set found = adapter.get_columns_in_relation(existing) | map(attribute='name') | list -%}
+    {{ return(found | sort == names | sort) }}
 {%- endmacro %}
 
 

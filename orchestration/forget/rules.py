@@ -4,7 +4,7 @@ Both come from the models' YAML (the tag `personal`, the keys that are tested) a
 canonical entities, so that a new table needs nothing here.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,7 +64,17 @@ def of_project(manifest: Mapping[str, Any]) -> Rules:
                 keys.setdefault(table, set()).update(columns - {None})
             elif test.get("name") == "not_null":
                 required.setdefault(table, set()).update(columns - {None})
+    for shown, holder in _holders(manifest):
+        for said in (personal, keys, required):
+            said[holder] = said.get(shown, set())
     return Rules(personal, keys, required)
+
+
+def _holders(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Models that show what a table holds (dbt_project/macros/stored.sql), and that table."""
+    for unique_id, node in manifest["nodes"].items():
+        if "filled_by" in node["config"].get("meta", {}):
+            yield table_of(manifest, unique_id), f"stored.{node['alias']}"
 
 
 def tagged(node: Mapping[str, Any]) -> Iterable[str]:

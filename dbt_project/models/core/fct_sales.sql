@@ -4,6 +4,26 @@
     partition_by='order_month' if target.type == 'spark' else none,
     pre_hook=['{{ keep_replaced_lines() }}', '{{ keep_replaced_order_lines() }}']
     if target.type == 'duckdb' else [],
+    meta={
+        'rows_of': 'sales',
+        'filled_by': {
+            'line_id': 'line_id',
+            'promotion_id': 'promotion_id',
+            'line_kind': 'line_kind',
+            'channel': 'channel',
+            'outlet': 'outlet',
+            'payment_terms': 'payment_terms',
+            'discount_local': 'discount_amount',
+            'discount_home': 'discount_amount',
+            'tax_local': 'tax_amount',
+            'tax_home': 'tax_amount',
+            'freight_local': 'freight_amount',
+            'freight_home': 'freight_amount',
+            'duty_local': 'duty_amount',
+            'duty_home': 'duty_amount',
+        },
+        'uncompressed': ['order_id'],
+    },
 ) }}
 
 with

@@ -11,7 +11,7 @@ import pytest
 from ingest.landing import land
 from ingest.load import load_source, prepare
 from orchestration import dbt_runner
-from tests.integration.conftest import ORDERS, TINY, Tiny
+from tests.integration.conftest import ORDER_COLUMNS, ORDERS, TINY, Tiny
 from tests.integration.small import make_tables
 
 pytestmark = pytest.mark.xdist_group("small")
@@ -267,3 +267,48 @@ def test_cohorts_are_built_whole_where_somebody_was_forgotten(tiny: Tiny, erased
     with duckdb.connect(database) as connection:
         kept = connection.execute(f"from {cohorts} where customers_retained = 99").fetchall()
     assert bool(kept) == (erased_on == "2024-01-01")
+
+
+def _held(tiny: Tiny) -> set[str]:
+    """The columns that are stored of the lines."""
+    with duckdb.connect(str(tiny.home.root / "warehouse.duckdb")) as connection:
+        rows = connection.execute("describe stored.fct_sales").fetchall()
+    return {name for name, *_ in rows}
+
+
+def test_a_fact_stores_a_column_once_a_delivery_fills_it(tiny: Tiny) -> None:
+    before, rest = TINY.split("    columns: ", 1)
+    columns, after = rest.split("  - name: rates", 1)
+    more = columns.strip("}\n") + ", channel: shop, line_kind: kind, discount_amount: discount}"
+    layouts = f"    layouts:\n      - columns: {more}\n      - columns: {columns}"
+    tiny.write("company.yml", f"{before}{layouts}  - name: rates{after}")
+    _first(tiny)
+    _build(tiny)
+    held = _held(tiny)
+    assert not held & {"channel", "line_kind", "discount_local", "discount_home", "tax_home"}
+    tiny.write("orders/2024-05.csv", f"{ORDER_COLUMNS},shop,kind,discount",
+               "F1,2024-05-01 10:00:00,DE,C1,P1,3,10.50,EUR,web,freight,1.50")  # fmt: skip
+    _build(tiny)
+    assert _held(tiny) - held == {"channel", "line_kind", "discount_local", "discount_home"}
+    assert _differing(tiny) == []
+    _new_and_late(tiny)
+    _build(tiny)
+    assert _differing(tiny) == []
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "create table lines as from core.fct_sales; drop view core.fct_sales; "
+        "create table core.fct_sales as from lines; drop table lines",
+        "create or replace view core.fct_sales as from stored.fct_sales",
+    ],
+)
+def test_a_fact_is_built_anew_unless_a_view_shows_all_its_columns(tiny: Tiny, before: str) -> None:
+    _first(tiny)
+    _build(tiny)
+    with duckdb.connect(str(tiny.home.root / "warehouse.duckdb")) as connection:
+        connection.execute(before)
+    _new_and_late(tiny)
+    _build(tiny)
+    assert _differing(tiny) == []
