@@ -5,7 +5,6 @@ Belongs here: atomic writes, links, copies, digests. Does not: any knowledge of 
 
 import errno
 import fcntl
-import hashlib
 import json
 import os
 import shutil
@@ -14,11 +13,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from blake3 import blake3
+
 from ingest.errors import TradewindError
 
 # Linux' ioctl that makes a file share another file's blocks (btrfs, XFS, bcachefs)
 _FICLONE = 0x40049409
 _COPY_CHUNK = 1 << 28
+_READ_CHUNK = 1 << 20
 _DISK_FULL = ("No space left on device", "Disk quota exceeded", "database or disk is full")
 # what SQLite says of a full disk as well, where it shares memory with others
 _DISK_ERROR = "disk I/O error"
@@ -128,16 +130,16 @@ def _copy_bytes(source: Path, target: Path) -> None:
             shutil.copyfileobj(reading, writing, 1 << 22)
 
 
-def blake2b(path: Path) -> str:
-    """Return the BLAKE2b of a file's bytes, in hex, as `b2sum` prints it.
-
-    Where the processor has no instructions for SHA-256, it takes half as long.
-    """
+def digest(path: Path) -> str:
+    """Return the BLAKE3 of a file's bytes, in hex, as `b3sum` prints it."""
+    read = blake3()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "blake2b").hexdigest()
+        while chunk := file.read(_READ_CHUNK):
+            read.update(chunk)
+    return read.hexdigest()
 
 
-def blake2b_once(path: Path) -> str:
+def digest_once(path: Path) -> str:
     """The same, without reading a file again that this process has read and nobody touched since.
 
     Every write moves a file's time of change, which no program can set. What was written in the
@@ -146,7 +148,7 @@ def blake2b_once(path: Path) -> str:
     state = _state(path)
     if state not in _hashed:
         time.sleep(max(0.0, _TICK_S - max(0.0, time.time() - state[-1] / 1e9)))
-        _hashed[state] = blake2b(path)
+        _hashed[state] = digest(path)
     return _hashed[state]
 
 

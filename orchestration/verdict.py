@@ -1,6 +1,6 @@
 """The verdict: whether exactly this content passed its checks.
 
-It is bound to the content by the BLAKE2b of the database file, so a candidate that was changed
+It is bound to the content by the BLAKE3 of the database file, so a candidate that was changed
 after it was judged cannot be published.
 """
 
@@ -13,7 +13,7 @@ import duckdb
 
 from ingest.errors import GateRefused
 from orchestration.candidate import Candidate, connect_memory, quoted
-from orchestration.files import blake2b_once, full_disk_explained, remove, write_json
+from orchestration.files import digest_once, full_disk_explained, remove, write_json
 
 _CREATE = """
 create schema if not exists audit;
@@ -33,7 +33,7 @@ class Verdict:
     passed: bool
     checks: int
     failed: list[str]
-    blake2b: str
+    blake3: str
 
 
 def write(
@@ -67,7 +67,7 @@ def write(
         passed=passed,
         checks=checks,
         failed=list(failed),
-        blake2b=blake2b_once(candidate.database),
+        blake3=digest_once(candidate.database),
     )
     write_json(candidate.verdict, asdict(verdict))
     return verdict
@@ -94,7 +94,7 @@ def require_passed(candidate: Candidate) -> Verdict:
     if not verdict.passed:
         names = ", ".join(verdict.failed[:5]) or "a gate"
         raise _refused(candidate, f"{len(verdict.failed)} of {verdict.checks} checks: {names}")
-    if candidate.write_ahead_log.exists() or blake2b_once(candidate.database) != verdict.blake2b:
+    if candidate.write_ahead_log.exists() or digest_once(candidate.database) != verdict.blake3:
         raise _refused(candidate, "its content changed after it was judged")
     _require_closed(candidate)
     return verdict

@@ -27,7 +27,7 @@ def verdict_asset(
         group_name="audit",
         kinds={"duckdb"},
         owners=["team:analytics"],
-        description="Whether the candidate may be published, bound to its content by BLAKE2b.",
+        description="Whether the candidate may be published, bound to its content by BLAKE3.",
         check_specs=[
             dg.AssetCheckSpec(
                 PASSED,
@@ -45,7 +45,7 @@ def verdict_asset(
         metadata: dict[str, Any] = {
             "checks": judged.checks,
             "failed": judged.failed,
-            "blake2b": judged.blake2b,
+            "blake3": judged.blake3,
             "candidate": dg.MetadataValue.path(str(workspace.candidate.database)),
         }
         yield dg.MaterializeResult(metadata=metadata)

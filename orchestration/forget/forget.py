@@ -23,7 +23,7 @@ from ingest.home import Home
 from ingest.landing import Delivery, Redacted
 from ingest.redaction import Redactor
 from orchestration import dbt_runner, versions
-from orchestration.files import blake2b, full_disk_explained, remove, write_json
+from orchestration.files import digest, full_disk_explained, remove, write_json
 from orchestration.forget import files
 from orchestration.forget.rules import Rules, of_project
 from orchestration.forget.warehouse import Erased, Scrubber
@@ -279,10 +279,10 @@ class _State:
         verdict = record.get("verdict")
         if not verdict:
             return
-        now = blake2b(versions.database_of(self.home, version))
-        if verdict["blake2b"] != now:
-            before = [*record.get("formerly", []), verdict["blake2b"]]
-            record = {**record, "verdict": {**verdict, "blake2b": now}, "formerly": before}
+        now = digest(versions.database_of(self.home, version))
+        if verdict["blake3"] != now:
+            before = [*record.get("formerly", []), verdict["blake3"]]
+            record = {**record, "verdict": {**verdict, "blake3": now}, "formerly": before}
             write_json(versions.record_of(self.home, version), record)
 
     def _rewrite_others(self) -> None:

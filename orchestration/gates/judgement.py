@@ -31,7 +31,7 @@ class Judgement:
     passed: bool
     checks: int
     failed: list[str]
-    blake2b: str
+    blake3: str
 
 
 def judge(workspace: "Workspace", manifest: Mapping[str, Any]) -> Judgement:
@@ -73,7 +73,7 @@ def pronounce(workspace: "Workspace", results: Iterable[CheckResult]) -> Judgeme
     results = list(results)
     failed = [f"{result.table}: {result.name}" for result in results if result.blocks]
     written = verdict.write(workspace.candidate, workspace.run_id, not failed, len(results), failed)
-    return Judgement(written.passed, written.checks, written.failed, written.blake2b)
+    return Judgement(written.passed, written.checks, written.failed, written.blake3)
 
 
 def completeness(

@@ -22,7 +22,7 @@ from ingest.load import pending
 from orchestration import dbt_runner, versions
 from orchestration.candidate import free_share
 from orchestration.export import export_marts
-from orchestration.files import blake2b, swap_link
+from orchestration.files import digest, swap_link
 from orchestration.forget import forget as steps
 from orchestration.forget.forget import UnknownCustomer, forget
 from orchestration.forget.rules import of_project
@@ -205,7 +205,7 @@ class State:
         other = versions.database_of(self.home, V2)
         other.write_bytes(file.read_bytes())
         for name, path in [(V1, file), (V2, other)]:
-            record = {"verdict": {"blake2b": blake2b(path), "passed": True}}
+            record = {"verdict": {"blake3": digest(path), "passed": True}}
             versions.record_of(self.home, name).write_text(json.dumps(record))
             path.chmod(0o444)
         export_marts(self.home, other, V2)
@@ -458,7 +458,7 @@ def test_one_that_was_killed_is_finished_by_the_next(
     assert again.was_remembered and state.places() == set()
     for version in (V1, V2):
         record = versions.read_record(state.home, version)
-        assert record["verdict"]["blake2b"] == blake2b(versions.database_of(state.home, version))
+        assert record["verdict"]["blake3"] == digest(versions.database_of(state.home, version))
 
 
 def test_a_rollback_leads_to_a_version_without_the_person(state: State) -> None:

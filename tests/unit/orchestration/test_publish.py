@@ -153,17 +153,17 @@ def test_what_was_judged_in_the_same_process_is_read_once(
 ) -> None:
     made = build(home, "run", 5)
     read: list[Path] = []
-    real = files.blake2b
+    real = files.digest
 
-    def blake2b(path: Path) -> str:
+    def digest(path: Path) -> str:
         read.append(path)
         return real(path)
 
-    monkeypatch.setattr(files, "blake2b", blake2b)
+    monkeypatch.setattr(files, "digest", digest)
     verdict.write(made, "run", True, 3)
     published = publish.publish_latest(home)
     assert read == [made.database]
-    assert versions.read_record(home, published.version)["verdict"]["blake2b"] == real(
+    assert versions.read_record(home, published.version)["verdict"]["blake3"] == real(
         published.database
     )
 
