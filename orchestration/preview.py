@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     import duckdb
 
 PREVIEW_ROWS = 5
-# a view is counted by running it. Those of these schemas read one table and are always worth it;
-# others join, and above this many raw rows that is no longer free
-_CHEAP_SCHEMAS = ("raw", "staging", "core")
+# a view is counted by running it. Those of these schemas read one table, or a second of few rows,
+# and are always worth it; others join, and above this many raw rows that is no longer free
+_CHEAP_SCHEMAS = ("raw", "staging", "core", "marts")
 _VIEWS_UP_TO_RAW_ROWS = 100_000
 _PERSONAL = {
     column.name for entity in ENTITIES.values() for column in entity.columns if column.personal

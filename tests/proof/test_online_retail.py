@@ -217,7 +217,7 @@ def test_runs_day_by_day_in_any_order_and_twice_publish_the_same_marts(
 def _marts(published: Published) -> dict[str, list[tuple[object, ...]]]:
     """All rows of all marts in one order."""
     names = published.rows(
-        "select table_name from duckdb_tables() where schema_name = 'marts' order by all"
+        "select table_name from information_schema.tables where table_schema = 'marts' order by all"
     )
     assert names
     return {name: published.rows(f"from marts.{name} order by all") for (name,) in names}
