@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import duckdb
 
 PREVIEW_ROWS = 5
-# a view is counted by running it. Those of these schemas read one table, or a second of few rows,
+# a view is counted by running it. Those of these schemas read one table, or a few rows of another,
 # and are always worth it; others join, and above this many raw rows that is no longer free
 _CHEAP_SCHEMAS = ("raw", "staging", "core", "marts")
 _VIEWS_UP_TO_RAW_ROWS = 100_000

@@ -49,15 +49,6 @@ scores_of_fits as (
 
 ),
 
-horizon as (
-
-    select
-        customer_horizon_weeks * 7.0 / customer_time_unit_days as horizon,
-        customer_time_unit_days as unit_days
-    from {{ source('raw', 'company') }}
-
-),
-
 buyers as (
 
     select
@@ -175,17 +166,16 @@ final as (
             when scores_of_fits.expected_occasions * 10 >= 1
                 then {{ days_after(
                     'histories.until_date',
-                    'cast(ceil(horizon.horizon * horizon.unit_days'
-                    ~ ' / scores_of_fits.expected_occasions) as integer)'
+                    'cast(ceil(groups.horizon_weeks * 7 / scores_of_fits.expected_occasions)'
+                    ~ ' as integer)'
                 ) }}
         end as next_purchase_by
     from customers
-    cross join horizon
+    left join {{ ref('int_customers__totals') }} as totals
+        on customers.customer_id = totals.customer_id
     {%- for score in orders %}
     cross join {{ score }}_ends
     {%- endfor %}
-    left join {{ ref('int_customers__totals') }} as totals
-        on customers.customer_id = totals.customer_id
     left join histories
         on customers.customer_id = histories.customer_id
     left join scores_of_fits
