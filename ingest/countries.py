@@ -56,10 +56,12 @@ _VARIANTS = MappingProxyType(
         "BY": "Беларусь, Belarus, Byelorussia",
         "CD": (
             "DR Congo, DRC, Congo DR, Congo (Kinshasa), Congo-Kinshasa, Congo (Dem. Rep.), "
-            "Democratic Republic of Congo, Zaire"
+            "Democratic Republic of Congo, Zaire, Congo Democratic Republic of the"
         ),
         "CF": "Central African Rep.",
-        "CG": "Congo (Brazzaville), Congo-Brazzaville, Republic of Congo, Congo Republic",
+        "CG": (
+            "Congo (Brazzaville), Congo-Brazzaville, Republic of Congo, Congo Republic, Congo Rep."
+        ),
         "CH": "Svizra, Schweizerische Eidgenossenschaft, Confoederatio Helvetica, SUI, Helvetia",
         "CI": "Ivory Coast, Cote d Ivoire",
         "CN": (
@@ -76,16 +78,19 @@ _VARIANTS = MappingProxyType(
         "DK": "Danmark, DEN",
         "DZ": "Algérie, الجزائر",
         "EE": "Eesti",
-        "EG": "Misr, مصر",
+        "EG": "Misr, مصر, Egypt (Arab Rep.)",
         "ES": "Canary Islands, Balearic Islands",
         "FI": "Suomi",
-        "FK": "Falkland Islands, Falklands, Malvinas",
-        "FM": "Micronesia",
-        "FO": "Føroyar",
+        "FK": "Falkland Islands, Falklands, Malvinas, Falkland Islands (the) [Malvinas]",
+        "FM": "Micronesia, Micronesia (Fed. Sts.)",
+        "FO": "Føroyar, Faeroe Islands",
         "GB": (
             "UK, U.K., Great Britain, Britain, England, Scotland, Wales, Northern Ireland, "
             "Great Britain and Northern Ireland, United Kingdom (UK), United Kingdom (GB), "
-            "United Kingdom (Great Britain), United Kingdom (Northern Ireland), Gr. Britain"
+            "United Kingdom (Great Britain), United Kingdom (Northern Ireland), Gr. Britain, "
+            "United Kingdom of Great Britain, Great Britain (UK), N. Ireland, England & Wales, "
+            "Großbritannien, Grande-Bretagne, Gran Bretaña, Gran Bretagna, Grã-Bretanha, "
+            "Groot-Brittannië, Storbritannien, Storbritannia"
         ),
         "GE": "Sakartvelo, საქართველო",
         "GL": "Kalaallit Nunaat",
@@ -97,24 +102,30 @@ _VARIANTS = MappingProxyType(
         "HR": "Hrvatska, CRO",
         "IE": (
             "Éire, EIRE, Republic of Ireland, Ireland (Republic), Irish Republic, Southern "
-            "Ireland, Ireland (Eire), Republic of Ireland (Eire)"
+            "Ireland, Ireland (Eire), Republic of Ireland (Eire), Ireland Republic of, "
+            "Rep. of Ireland"
         ),
         "IL": "ישראל",
         "IN": "Bharat, भारत",
         "IQ": "العراق",
-        "IR": "ایران, Persia",
+        "IR": "ایران, Persia, Iran (Islamic Rep.)",
         "IS": "Island",
         # ISO 3166-1 has no code for the Channel Islands together: the larger of the two stands
         # for them, so that they are neither domestic to the United Kingdom nor unknown.
-        "JE": "Channel Islands, Channel Isles, The Channel Islands",
+        "JE": (
+            "Channel Islands, Channel Isles, The Channel Islands, Channel Is., "
+            "Channel Islands (Jersey)"
+        ),
         "JO": "الأردن",
         "JP": "日本国, Nippon, Nihon",
         "KH": "Kampuchea, កម្ពុជា",
         "KN": "St Kitts, Saint Kitts, St Kitts-Nevis",
-        "KP": "North Korea, Korea North, DPRK, Korea (North), Korea DPR",
+        "KP": (
+            "North Korea, Korea North, DPRK, Korea (North), Korea DPR, Korea (Dem. People's Rep.)"
+        ),
         "KR": (
             "한국, 대한민국, Korea, South Korea, Korea South, Korea (South), Republic of Korea, "
-            "ROK, Korea (Rep.), Korea Rep"
+            "ROK, Korea (Rep.), Korea Rep, Korea Rep of, S. Korea, Rep. of Korea"
         ),
         "KW": "الكويت",
         "KZ": "Қазақстан, Казахстан",
@@ -134,7 +145,7 @@ _VARIANTS = MappingProxyType(
         "MM": "မြန်မာ, Burma, Myanmar (Burma)",
         "MN": "Монгол Улс",
         "MO": "澳門, Macau, Macau SAR, Macao SAR, Macao SAR China, Macao (China)",
-        "NL": "Holland, HOL, NED, The Netherlands",
+        "NL": "Holland, HOL, NED, The Netherlands, Netherlands (Kingdom of the)",
         "NO": "Norge, Noreg",
         "NP": "नेपाल",
         "OM": "عمان",
@@ -146,6 +157,7 @@ _VARIANTS = MappingProxyType(
         ),
         "PT": "POR, Azores, Madeira",
         "QA": "قطر",
+        "RE": "La Réunion",
         "RO": "România",
         "RS": "Srbija, Србија",
         "RU": "Россия, Russia, Russian Fed.",
@@ -154,6 +166,7 @@ _VARIANTS = MappingProxyType(
         "SE": "Sverige",
         "SG": "新加坡, Singapura",
         "SI": "Slovenija, SLO",
+        "SJ": "Svalbard, Spitsbergen",
         "SK": "Slovensko, Slovak Republic",
         "ST": "Sao Tome",
         "SY": "سوريا, Syria",
@@ -171,9 +184,11 @@ _VARIANTS = MappingProxyType(
         "UA": "Україна",
         "US": (
             "USA, U.S.A., U.S., America, United States of America (USA), United States (USA), "
-            "United States (US), the States"
+            "United States (US), the States, EE. UU., US of A"
         ),
-        "VA": "Vatican, Vatican City, Vatican City State, Holy See",
+        "VA": "Vatican, Vatican City, Vatican City State, Holy See, Holy See (the)",
+        "VC": "St Vincent, Saint Vincent",
+        "VE": "Venezuela RB",
         "VG": "BVI, British Virgin Islands, Virgin Islands (British)",
         "VI": (
             "USVI, US Virgin Islands, United States Virgin Islands, Virgin Islands (US), "
@@ -181,14 +196,14 @@ _VARIANTS = MappingProxyType(
         ),
         "VN": "Việt Nam, Vietnam",
         "VU": "New Hebrides",
-        "YE": "اليمن",
-        "ZA": "RSA, R.S.A., South African Republic",
+        "YE": "اليمن, Yemen Rep.",
+        "ZA": "RSA, R.S.A., South African Republic, S. Africa",
         "ZW": "Rhodesia, Southern Rhodesia",
         _KOSOVO: "Kosovo, XKX, Republic of Kosovo, Kosova",
         UNKNOWN: (
             "European Community, European Union, European Economic Community, EU, EEC, "
             "Europe, Unspecified, Not specified, Unknown, Undefined, Not available, n/a, "
-            "None, Other, Others, Rest of world, RoW, International, Worldwide"
+            "None, Other, Others, Rest of world, RoW, International, Worldwide, World, EMEA, APAC"
         ),
     }
 )
@@ -199,6 +214,7 @@ _LANGUAGES = (
     " kk km ko lo lt lv mk mn ms mt my nb_NO ne nl nn pl ps pt pt_BR ro ru si sk sl sq sr"
     " sr@latin sv sw ta th tr uk ur uz vi zh_CN zh_HK zh_TW"
 )
+_SHORT_FORMS = (("Saint ", "St "), (" and ", " "), ("Republic", "Rep."), ("Islands", "Is."))
 _ISO, _VARIANT, _DERIVED, _TRANSLATED = range(1, 5)
 
 
@@ -301,15 +317,17 @@ def _iso_names() -> Iterator[tuple[str, str]]:
 
 
 def _derived(name: str, code: str) -> Iterator[str]:
-    """Other ways to write an English name: `Bolivia, Plurinational State of`, `St Lucia (LC)`."""
+    """Other ways to write an English name: `Netherlands (the)`, `St Lucia`, `Dominican Rep.`."""
     yield f"the {name}"
+    yield f"{name} (the)"
     yield f"{name} ({code})"
     yield f"{code} {name}"
     head, _, tail = name.partition(", ")
     if tail:
         yield f"{tail} {head}"
+        yield f"{head} (the {tail})"
         yield head
-    for full, short in (("Saint ", "St "), (" and ", " ")):
+    for full, short in _SHORT_FORMS:
         if full in name:
             yield name.replace(full, short)
 
