@@ -76,6 +76,9 @@ PAGE_COLUMNS = {
 }  # fmt: skip
 """The columns of competitor_prices that a product page fills by itself."""
 
+SCHEMES = ("http://", "https://", "s3://", "gs://", "r2://")
+"""What the paths of files that are not local may begin with."""
+
 _FALSE = ("false", "no", "off", "0")
 _MAPPING_KEYS = (
     "entity",
@@ -111,11 +114,11 @@ def _wrong(found: str, expected: str, next_step: str) -> PydanticCustomError:
 
 def _country(value: Any) -> Any:
     if isinstance(value, str) and (value not in country_codes() or value == UNKNOWN):
-        hint = " (the United Kingdom is GB)" if value.upper() == "UK" else ""
+        written = "GB" if value.upper() == "UK" else value.upper()
         raise _wrong(
-            f"{value!r}, which is no country code{hint}",
+            f"{value!r}, which is no country code",
             "an ISO 3166-1 alpha-2 country code in capitals, such as GB, DE or NO",
-            _did_you_mean(value.upper(), country_codes()) or "look it up in ISO 3166-1",
+            _did_you_mean(written, country_codes() - {UNKNOWN}) or "look it up in ISO 3166-1",
         )
     return value
 
@@ -151,6 +154,11 @@ def _day(value: Any) -> Any:
         raise _wrong(
             f"{value!r}, which is no day", "a day such as 2026-01-31", "correct it"
         ) from None
+
+
+def _day_text(value: Any) -> Any:
+    _day(value)
+    return value
 
 
 def _time_zone(value: Any) -> Any:
@@ -202,7 +210,8 @@ def _is_cron_part(part: str, low: int, high: int, names: list[str]) -> bool:
 
 
 def _duration(value: Any) -> Any:
-    if isinstance(value, str) and not _DURATION.fullmatch(value):
+    duration = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if isinstance(value, str) and not (duration and int(duration[1])):
         raise _wrong(
             f"{value!r}",
             "a number and minutes, hours, days, weeks or months",
@@ -261,7 +270,7 @@ def _plain(value: Any) -> Any:
     if variable:
         raise _wrong(
             f"the variable {variable[0]}",
-            "variables in path and webhook only",
+            "variables in path, connection, webhook and the block rest only",
             "write the value itself",
         )
     return value
@@ -289,8 +298,15 @@ def _expanded(value: Any) -> Any:
 
 
 def _path(value: Any) -> Any:
-    """The path as written, once it is known that its variables are set."""
-    _expanded(value)
+    """The path as written, once it is known that its variables are set and its scheme is one."""
+    for text in _as_list(_expanded(_filled(value))) or ():
+        scheme, separator, _ = str(text).partition("://")
+        if separator and f"{scheme.lower()}://" not in SCHEMES:
+            raise _wrong(
+                f"{scheme}://, which is not a place that files can be read from",
+                f"a local path, or one of {', '.join(SCHEMES)}",
+                "copy the files to one of these, and correct the path",
+            )
     return value
 
 
@@ -350,7 +366,7 @@ class Source(_Model):
     pages: PageSettings | None = None
     rest: RestSettings | None = None
     currencies: list[Currency] = []
-    start: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    start: Annotated[str, BeforeValidator(_day_text)] | None = None
     format: Literal["csv", "parquet", "json", "jsonl", "xlsx"] | None = None
     columns: dict[str, Text] = {}
     layouts: list[Layout] = []
@@ -616,9 +632,10 @@ def _add_problem(document: Document, details: ErrorDetails) -> None:
         document.add(at, f"no {at[-1]}", f"the key {at[-1]}", f"add `{at[-1]}: ...` here")
     else:
         found = _shown(details["input"])
-        document.add(
-            at, found, _expectation(details), "correct the value; see docs/company-file.md"
-        )
+        next_step = "correct the value; see docs/company-file.md"
+        if details["type"] == "list_type" and isinstance(details["input"], str):
+            next_step = f"put it in brackets: [{details['input']}]"
+        document.add(at, found, _expectation(details), next_step)
 
 
 def _location(document: Document, where: tuple[int | str, ...]) -> Location:
@@ -643,7 +660,8 @@ def _expectation(details: ErrorDetails) -> str:
         "float_parsing": lambda: "a number",
         "float_type": lambda: "a number",
         "greater_than": lambda: f"a number above {context['gt']:g}",
-        "string_pattern_mismatch": lambda: "a day such as 2026-01-31",
+        "string_too_long": lambda: "one character",
+        "too_short": lambda: "at least one entry",
     }
     describe = plain.get(details["type"])
     return describe() if describe else details["msg"].removeprefix("Input should be ")
@@ -744,7 +762,7 @@ def _check_source(document: Document, at: Location, source: dict[str, Any]) -> N
 
 def _check_file(document: Document, at: Location, source: dict[str, Any]) -> None:
     """That a source of files says where they are and how they are mapped."""
-    if not source.get("path"):
+    if source.get("path") in (None, []):
         document.add(
             (*at, "path"),
             "no path",

@@ -407,7 +407,7 @@ def _refuse(node: Mapping[str, Any]) -> None:
     name = node["function_name"].lower()
     reason = _functions().get(name, "is not known")
     if reason:
-        close = get_close_matches(name, [n for n, bad in _functions().items() if not bad], 1)
+        close = get_close_matches(name, [n for n, bad in _functions().items() if not bad], 1, 0.8)
         raise ExpressionError(
             f"the function {name}, which {reason}",
             "functions of one row that always give the same answer",

@@ -10,7 +10,6 @@ from ingest import object_storage
 from ingest.errors import DeliveryRefused, SourceUnreachable
 from ingest.sql import literal
 
-_SCHEMES = ("http://", "https://", "s3://", "gs://", "r2://")
 _OTHER = "://"
 Masked = Callable[[str], str]
 
@@ -31,9 +30,8 @@ def list_files(pattern: str, where: str, masked: Masked) -> list[tuple[str, int,
         masked: Takes secrets out of a message.
 
     Raises:
-        SourceUnreachable: The scheme is not supported, or the server does not answer.
+        SourceUnreachable: The server does not answer.
     """
-    _check_scheme(pattern, where)
     if _is_s3(pattern):
         return _list_objects(pattern, where, masked)
     query = (
@@ -119,16 +117,6 @@ def load_extension(connection: duckdb.DuckDBPyConnection, name: str) -> None:
 
     import_extension(name, con=connection)
     connection.execute(f"load {name}")
-
-
-def _check_scheme(pattern: str, where: str) -> None:
-    if not pattern.lower().startswith(_SCHEMES):
-        raise SourceUnreachable(
-            f"{pattern.split(_OTHER)[0]}:// is not a place that files can be read from",
-            where,
-            f"a local path, or one of {', '.join(_SCHEMES)}",
-            "copy the files to one of these, and correct `path:` of the source",
-        )
 
 
 def _unreachable(url: str, where: str, error: str) -> SourceUnreachable:

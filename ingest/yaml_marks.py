@@ -74,8 +74,11 @@ def read(text: str) -> Document:
 
 def _syntax_problem(error: yaml.YAMLError) -> Problem:
     mark = getattr(error, "problem_mark", None)
-    found = getattr(error, "problem", None) or str(error)
+    found = (getattr(error, "problem", None) or str(error)).removeprefix("found ")
     context = getattr(error, "context", None)
+    if context == "while scanning a quoted scalar":
+        # where the quote was opened: what follows is all taken for its text
+        mark = getattr(error, "context_mark", mark)
     return Problem(
         line=mark.line + 1 if mark else 1,
         key="",

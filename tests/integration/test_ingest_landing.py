@@ -216,12 +216,6 @@ def test_a_url_that_does_not_answer_is_unreachable(tmp_path: Path, server: str) 
         bench.land()
 
 
-def test_an_unknown_scheme_is_unreachable(tmp_path: Path) -> None:
-    bench = Workbench.of(tmp_path, path="ftp://example.com/a.csv")
-    with pytest.raises(SourceUnreachable, match="ftp://"):
-        bench.land()
-
-
 def test_a_secret_in_an_address_is_shown_by_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: str
 ) -> None:

