@@ -21,7 +21,13 @@ shares as (
 
     select
         *,
-        {{ comparable('category') }} as category_key
+        {{ comparable('category') }} as category_key,
+        max(
+            case
+                when own_source = 'own sales' and (own_units <> 0 or own_value_home <> 0) then 1
+                else 0
+            end
+        ) over (partition by market, {{ comparable('category') }}) as sells_there
     from {{ ref('mart_market_share__market_category_period') }}
 
 ),
@@ -233,13 +239,7 @@ cells as (
         end as firm_value_home,
         case when shares.sample_of is not null then 1 else 0 end as is_sampled,
         case when shares.own_source = 'own sales' then 1 else 0 end as tells_sales,
-        case
-            when
-                shares.own_source = 'own sales'
-                and (shares.own_units <> 0 or shares.own_value_home <> 0)
-                then 1
-            else 0
-        end as has_sales,
+        case when shares.own_source = 'own sales' then shares.sells_there else 0 end as has_sales,
         case
             when shares.own_source = 'own sales' then shares.own_units
             when shares.own_source is not null or shares.sample_of is null then 0

@@ -141,50 +141,48 @@ own_firms as (
 
 ),
 
-joined as (
+-- a month without a sale, where we sell in others, is a month of none: were our figure taken from
+-- the market data for it, months would be told by two sources and not add up to their quarter
+sold_markets as (
+
+    select distinct
+        market,
+        category_key
+    from own_sales
+
+),
+
+sourced as (
 
     select
         totals.*,
         12 * extract(year from totals.period_start)
         + extract(month from totals.period_start) as month_index,
+        own_sales.units as sold_units,
+        own_sales.value_home as sold_value_home,
+        own_firms.units as firm_units,
+        own_firms.value_home as firm_value_home,
+        coalesce(own_spans.months_with_sales_data, 0) as months_with_sales_data,
         -- of a sample, both sides are taken from the same outlets where it names us; and without
         -- knowing how many outlets there are, ours cannot be held against it otherwise
         case
             when own_firms.period is not null and totals.has_sample then 'market data'
             when totals.has_sample and totals.universe_size is null then null
             when own_sales.period is not null then 'own sales'
+            when sold_markets.market is not null and own_spans.months_with_sales_data > 0
+                then 'own sales'
             when own_firms.period is not null then 'market data'
             when own_spans.months_with_sales_data > 0 then 'own sales'
-        end as own_source,
-        case
-            when own_firms.period is not null and totals.has_sample then own_firms.units
-            when totals.has_sample and totals.universe_size is null then null
-            when own_sales.period is not null then own_sales.units
-            when own_firms.period is not null then own_firms.units
-            when own_spans.months_with_sales_data > 0 then 0
-        end as own_units,
-        case
-            when own_firms.period is not null and totals.has_sample then own_firms.value_home
-            when totals.has_sample and totals.universe_size is null then null
-            when own_sales.period is not null then own_sales.value_home
-            when own_firms.period is not null then own_firms.value_home
-            when own_spans.months_with_sales_data > 0 then 0
-        end as own_value_home,
-        case
-            when
-                own_firms.period is not null
-                and (own_sales.period is null or totals.has_sample)
-                then 100.0 * totals.months_with_firms / nullif(totals.covered_months, 0)
-            else
-                100.0 * coalesce(own_spans.months_with_sales_data, 0)
-                / nullif(totals.covered_months, 0)
-        end as own_coverage_pct
+        end as own_source
     from totals
     left join own_sales
         on totals.period = own_sales.period
         and totals.period_start = own_sales.period_start
         and totals.market = own_sales.market
         and totals.category_key = own_sales.category_key
+    left join sold_markets
+        on totals.market = sold_markets.market
+        and totals.category_key = sold_markets.category_key
     left join own_firms
         on totals.period = own_firms.period
         and totals.period_start = own_firms.period_start
@@ -195,6 +193,25 @@ joined as (
         and totals.period_start = own_spans.period_start
         and totals.market = own_spans.market
         and totals.category_key = own_spans.category_key
+
+),
+
+joined as (
+
+    select
+        *,
+        case own_source
+            when 'own sales' then coalesce(sold_units, 0)
+            when 'market data' then firm_units
+        end as own_units,
+        case own_source
+            when 'own sales' then coalesce(sold_value_home, 0)
+            when 'market data' then firm_value_home
+        end as own_value_home,
+        100.0 * case
+            when own_source = 'market data' then months_with_firms else months_with_sales_data
+        end / nullif(covered_months, 0) as own_coverage_pct
+    from sourced
 
 ),
 
