@@ -37,7 +37,7 @@ final as (
         cast(sum(case when line_kind = 'product' then quantity else 0 end) as decimal(18, 4))
             as units,
         cast(
-            sum(case when line_kind = 'product' and quantity < 0 then -quantity else 0 end)
+            sum(case when line_kind = 'product' and is_return then -quantity else 0 end)
             as decimal(18, 4)
         ) as units_returned,
         cast(
