@@ -20,6 +20,8 @@ from orchestration.cli.show import amount, print_json, print_table, size
 from orchestration.demo import COMPANY, world_of
 
 if TYPE_CHECKING:
+    import duckdb
+
     from orchestration.pipeline import RunResult
     from orchestration.plan import Plan
 
@@ -27,6 +29,11 @@ _LARGEST_SALE = """
 select market, product_id, order_month from marts.mart_sales__market_product_month
 order by order_month desc, net_amount_home desc limit 1
 """
+_SHOWN_FIRST = (
+    "marts.mart_market_share__market_category_period",
+    "marts.mart_sales__market_product_month",
+    "marts.mart_price_position__product_market_day",
+)
 
 Say = Callable[[str], None]
 _SECONDS_BETWEEN_LINES = 10
@@ -144,11 +151,10 @@ def _show_next(place: Place) -> None:
     """Print commands to try, on rows that this warehouse has, that can be typed as they stand."""
     program, at = _program(), _options(place)
     click.echo("\nNext:")
-    click.echo(
-        f'  {program} sql{at} "from marts.mart_market_share__market_category_period limit 20"'
-    )
     with closing(place.connect()) as connection:
+        mart = mart_to_look_at(connection)
         rows = connection.execute(_LARGEST_SALE).fetchall()
+    click.echo(f'  {program} sql{at} "from {mart} limit 20"')
     for market, product, month in rows:
         click.echo(
             f"  {program} explain{at} mart_sales__market_product_month \\\n"
@@ -156,6 +162,14 @@ def _show_next(place: Place) -> None:
             f"and product_id = '{product}' and order_month = '{month}'\""
         )
     click.echo(f"  {program} quarantine list{at}\n  {program} ui{at}")
+
+
+def mart_to_look_at(connection: "duckdb.DuckDBPyConnection") -> str:
+    """The first of some marts that has rows: a company without market data has no shares."""
+    for mart in _SHOWN_FIRST:
+        if connection.execute(f"from {mart} limit 1").fetchone() is not None:
+            return mart
+    return _SHOWN_FIRST[0]
 
 
 def _program() -> str:

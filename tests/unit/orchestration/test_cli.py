@@ -17,6 +17,7 @@ from ingest.home import Home
 from orchestration import versions
 from orchestration.cli import main
 from orchestration.cli.place import Place
+from orchestration.cli.running import mart_to_look_at
 from tests.unit.orchestration.conftest import Publish
 
 VERBS = {"ask", 
@@ -88,6 +89,19 @@ def test_before_the_first_publication_everything_says_so(home: Home) -> None:
     assert call("versions", "--home", home.root).exit_code == 0
     assert call("report", "--home", home.root).exit_code == 2
     assert call("rollback", "--home", home.root).exit_code == 2
+
+
+def test_the_first_query_to_try_has_an_answer() -> None:
+    connection = duckdb.connect()
+    connection.execute(
+        """
+        create schema marts;
+        create table marts.mart_market_share__market_category_period (period_start date);
+        create table marts.mart_sales__market_product_month as select date '2025-01-01' as month;
+        create table marts.mart_price_position__product_market_day (price_date date);
+        """
+    )
+    assert mart_to_look_at(connection) == "marts.mart_sales__market_product_month"
 
 
 def test_json_and_csv_keep_every_digit(home: Home, publish_rows: Publish) -> None:
