@@ -42,7 +42,10 @@ def list_(place: Place, as_json: bool) -> None:
 def show(
     place: Place, source: str | None, rule: str | None, everything: bool, as_json: bool
 ) -> None:
-    """Show rows in quarantine as they were received, with file, row number and reason."""
+    """Show rows in quarantine as they were received, with file, row number and reason.
+
+    Rows that were sound but for their exchange rate are shown as they were mapped.
+    """
     from orchestration.refused_rows import rows
 
     with closing(place.connect()) as connection:
@@ -60,7 +63,7 @@ def _show_rows(found: list[dict[str, Any]], everything: bool) -> None:
     for row in found:
         place = f"{row['source']} · {row['path']} · row {text(row['row_number'])}"
         click.secho(place, bold=True)
-        click.echo(f"  {row['reason']}\n  {row['raw_row']}\n")
+        click.echo(f"  {row['reason']}\n  {row['raw_row'] or row['mapped_row']}\n")
     if not everything and len(found) == _SHOWN:
         click.echo(f"The first {_SHOWN}; --all shows all of them.")
 

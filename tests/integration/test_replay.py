@@ -117,6 +117,15 @@ def test_a_mended_mapping_gives_what_a_clean_load_gives(faulty: Tiny, tmp_path: 
     _assert_as_clean(faulty, tmp_path / "clean")
 
 
+def test_every_waiting_row_is_shown(faulty: Tiny) -> None:
+    place = ["--company", str(faulty.folder / "company.yml"), "--home", str(faulty.home.root)]
+    shown = CliRunner().invoke(main, ["quarantine", "show", *place]).stdout
+    assert '"quantity":"2 pcs"' in shown
+    assert "no exchange rate for USD in the month from 2024-01-01, nor one before it" in shown
+    assert '"order_id":"A8"' in shown
+    assert "None" not in shown
+
+
 def test_an_added_rate_and_a_longer_carry_give_what_a_clean_load_gives(
     faulty: Tiny, tmp_path: Path
 ) -> None:

@@ -146,9 +146,9 @@ final as (
                 )
             when set_aside.currency is null then 'the amount has no currency'
             else concat(
-                'no exchange rate for ', set_aside.currency, ' in or before ',
+                'no exchange rate for ', set_aside.currency, ' in the month from ',
                 cast(set_aside.period_month as {{ dbt.type_string() }}),
-                ' that is recent enough to be carried'
+                ', nor one before it that is recent enough to be carried'
             )
         end as reason,
 
