@@ -1,6 +1,7 @@
 """UCI Online Retail through its company file alone: the published totals, to the penny."""
 
 import random
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -12,7 +13,7 @@ import pytest
 from ingest import landing, load
 from ingest.company import Company, load_company
 from ingest.home import Home
-from tests.conftest import Published, publish
+from tests.conftest import ROOT, Published, publish
 from tests.integration.small import load_raw, make_tables
 from tests.proof.conftest import EXAMPLES
 
@@ -260,3 +261,24 @@ def test_price_volume_and_mix_lose_nothing(published: Published) -> None:
         "where compared_with = 'month before'"
     )
     assert changes == [(last[0] - first[0], last[0] - first[0])]
+
+
+def test_the_steps_of_onboarding_end_as_it_says(
+    tmp_path: Path, online_retail_days: list[Path]
+) -> None:
+    """The first mapping sets two bad debts aside, the second takes them too."""
+    page = (ROOT / "docs/onboarding.md").read_text(encoding="utf-8")
+    first, line_kind, *_ = re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL)
+    company, day = tmp_path / "company.yml", online_retail_days[0].with_name("2011-08-12.csv")
+    (tmp_path / "orders").mkdir()
+    shutil.copy(day, tmp_path / "orders")
+    set_aside = []
+    for text in (first, first + line_kind):
+        company.write_text(text, encoding="utf-8")
+        source, home = load_company(company).sources[0], Home(tmp_path / "home")
+        with duckdb.connect() as connection:
+            load.prepare(connection, load_company(company))
+            landing.land(source, load_company(company), home)
+            loaded = load.load_source(connection, source, load_company(company), home, "run")
+        set_aside.append((loaded.rows_quarantined, len(loaded.refused)))
+    assert set_aside == [(2, 0), (0, 0)]
