@@ -92,8 +92,16 @@ def _run_failed(company: Company, home: Home) -> dg.SensorDefinition:
         run = context.dagster_run
         if TOLD in run.tags:
             return
-        message = context.failure_event.message or "failed"
+        message = why_it_failed(context)
         context.log.error(message)
         tell(company, home, run.job_name, run.run_id, message)
 
     return run_failed
+
+
+def why_it_failed(context: dg.RunFailureSensorContext) -> str:
+    """What the failed steps raised: "Steps failed" alone does not say what to do."""
+    errors = [event.step_failure_data.error for event in context.get_step_failure_events()]
+    raised = [error.cause or error for error in errors if error is not None]
+    told = [error.message.strip() for error in raised]
+    return "\n".join(told) or context.failure_event.message or "failed"
