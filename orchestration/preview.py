@@ -1,4 +1,4 @@
-"""What a person wants to see of a table without opening it: its size and its first rows."""
+"""What a person wants to see of a table unopened: its size, its columns and its first rows."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ _PERSONAL = {
 def describe(
     connection: "duckdb.DuckDBPyConnection", tables: Iterable[str]
 ) -> dict[str, dict[str, Any]]:
-    """Row count and a Markdown preview for each `schema.table` that there is something to show of.
+    """Row count, column types and a Markdown preview of each `schema.table` with something to show.
 
     Columns with personal data show no values. Views that join are left out where the raw layer is
     large.
@@ -41,7 +41,8 @@ def _describe(connection: "duckdb.DuckDBPyConnection", table: str) -> dict[str, 
     cursor = connection.execute(f"select * from {table} limit {PREVIEW_ROWS}")
     names = [column[0] for column in cursor.description or []]
     rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    return {"row_count": count, "preview": markdown(rows, names)}
+    types = {column[0]: str(column[1]).lower() for column in cursor.description or []}
+    return {"row_count": count, "types": types, "preview": markdown(rows, names)}
 
 
 def markdown(rows: Iterable[Mapping[str, Any]], names: list[str]) -> str:

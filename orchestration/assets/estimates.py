@@ -29,6 +29,7 @@ def estimate_assets() -> dg.AssetsDefinition:
         specs=[
             dg.AssetSpec(
                 key,
+                skippable=True,
                 deps=[dg.AssetKey(list(table.split("."))) for table in READ],
                 group_name="estimates",
                 kinds={"python", "duckdb"},
@@ -37,11 +38,12 @@ def estimate_assets() -> dg.AssetsDefinition:
             )
             for key, description in _DESCRIPTIONS.items()
         ],
+        can_subset=True,
         required_resource_keys={"workspace"},
     )
     def estimate_customers(context: dg.AssetExecutionContext):  # type: ignore[no-untyped-def]
         done = _estimate(context.resources.workspace)
-        for key in _DESCRIPTIONS:
+        for key in context.selected_asset_keys:
             yield dg.MaterializeResult(asset_key=key, metadata=_metadata(done))
 
     return estimate_customers

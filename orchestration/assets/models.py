@@ -311,7 +311,9 @@ def _as_dagster(
         if isinstance(result, dg.AssetCheckResult):
             yield result._replace(metadata={**result.metadata, **_evidence(judged, unique_id)})
         elif isinstance(result, dg.Output):
-            metadata = {**result.metadata, **table_metadata(shown.get(_table_of(node)))}
+            described = {name: column["description"] for name, column in node["columns"].items()}
+            seen = table_metadata(shown.get(_table_of(node)), described)
+            metadata = {**result.metadata, **seen}
             if result.output_name in selected:
                 yield dg.Output(None, output_name=result.output_name, metadata=metadata)
             else:

@@ -147,11 +147,23 @@ def _materialized(
         yield dg.MaterializeResult(asset_key=key, metadata=metadata)
 
 
-def table_metadata(shown: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Dagster's metadata for what `preview.describe` found out about a table."""
+def table_metadata(
+    shown: Mapping[str, Any] | None, described: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Dagster's metadata for what `preview.describe` found out about a table.
+
+    Args:
+        shown: What was found out, None where there is nothing to show.
+        described: What the columns hold, by name.
+    """
     if shown is None:
         return {}
+    columns = [
+        dg.TableColumn(name, kind, (described or {}).get(name))
+        for name, kind in shown["types"].items()
+    ]
     return {
+        "dagster/column_schema": dg.TableSchema(columns),
         "dagster/row_count": shown["row_count"],
         "preview": dg.MetadataValue.md(shown["preview"]),
     }

@@ -40,23 +40,30 @@ def verdict_asset(
     )
     def verdict(context: dg.AssetExecutionContext):  # type: ignore[no-untyped-def]
         workspace: Workspace = context.resources.workspace
-        workspace.say("Judging the candidate")
-        judged = judge(workspace, manifest)
-        metadata: dict[str, Any] = {
-            "checks": judged.checks,
-            "failed": judged.failed,
-            "blake3": judged.blake3,
-            "candidate": dg.MetadataValue.path(str(workspace.candidate.database)),
-        }
+        passed, metadata = _judge(workspace, manifest)
         yield dg.MaterializeResult(metadata=metadata)
         yield dg.AssetCheckResult(
             check_name=PASSED,
-            passed=judged.passed,
+            passed=passed,
             severity=dg.AssetCheckSeverity.ERROR,
-            metadata={"failed": judged.failed},
+            metadata={"failed": metadata["failed"]},
         )
 
     return verdict
+
+
+def _judge(workspace: Workspace, manifest: Mapping[str, Any]) -> tuple[bool, dict[str, Any]]:
+    """Judge the run's candidate; alone in a run, where nothing was built, nothing failed."""
+    if not workspace.has_candidate:
+        return True, {"judged": "nothing: this run built nothing", "failed": []}
+    workspace.say("Judging the candidate")
+    judged = judge(workspace, manifest)
+    return judged.passed, {
+        "checks": judged.checks,
+        "failed": judged.failed,
+        "blake3": judged.blake3,
+        "candidate": dg.MetadataValue.path(str(workspace.candidate.database)),
+    }
 
 
 def published_asset() -> dg.AssetsDefinition:

@@ -222,6 +222,23 @@ def test_a_single_asset_can_be_materialised_before_anything_was_published(tiny: 
     ]
     assert event.materialization.metadata["dagster/row_count"].value == 0
     assert "| order_month |" in event.materialization.metadata["preview"].value
+    [column] = [
+        column
+        for column in event.materialization.metadata["dagster/column_schema"].value.columns
+        if column.name == "net_amount_home"
+    ]
+    assert column.type == "decimal(18,4)" and "reporting currency" in (column.description or "")
+    assert current_version(tiny.home) is None
+
+
+@pytest.mark.parametrize("asset", ["estimates/customer_fits", "audit/verdict"])
+def test_an_asset_that_others_stand_beside_can_be_materialised_alone(
+    tiny: Tiny, asset: str
+) -> None:
+    outcome = _materialise(tiny, asset)
+    assert outcome.success
+    [event] = outcome.get_asset_materialization_events()
+    assert event.asset_key == dg.AssetKey(asset.split("/"))
     assert current_version(tiny.home) is None
 
 
