@@ -65,6 +65,9 @@ _EXPECTED = {
 }
 _TOO_LARGE = " with at most 14 digits before the decimal mark"
 _KEY_TYPE = "tradewind_country_key_type"
+DUPLICATE_RULE = "exact_duplicate"
+"""The rule that identical lines break where a source has them quarantined."""
+
 _CODES_VARIABLE = "tradewind_country_codes"
 _numbers = count()
 
@@ -620,7 +623,7 @@ def _count(stage: Stage) -> None:
     query = f"""
         select
             {PART}, count(_rule), count(*) filter (where _rule = {literal(DROPPED)}),
-            count(*) filter (where _rule = 'exact_duplicate'),
+            count(*) filter (where _rule = '{DUPLICATE_RULE}'),
             {amount.replace(")", f") filter (where _rule is distinct from {literal(DROPPED)})")}
         from {stage.table} group by {PART}
     """
@@ -634,7 +637,7 @@ def _mark_duplicates(stage: Stage, source: Source) -> None:
     """Give good rows that repeat an earlier line of the same delivery the verdict of that."""
     rule, reason = DROPPED, None
     if source.duplicates == "quarantine":
-        rule, reason = "exact_duplicate", "the same line stands earlier in the delivery"
+        rule, reason = DUPLICATE_RULE, "the same line stands earlier in the delivery"
     deliveries = ", ".join(
         f"({number}, {literal(part.delivery.delivery_id)})"
         for number, part in enumerate(stage.group.parts)

@@ -22,6 +22,7 @@ from ingest.landing import find_files, land
 from ingest.matches import KIND
 from ingest.observations import unpriced
 from ingest.page_urls import host_of, listed
+from ingest.stage import DUPLICATE_RULE
 
 _MONEY_DATES = {
     "sales": "ordered_at",
@@ -272,19 +273,34 @@ def _judge(
     found.layouts = sorted(name for name in delivered[2] or [] if name)
     found.broken = _broken(connection, source, found.rows)
     found.first_rows = _first_rows(connection, source)
-    refused = sum(rule.rows for rule in found.broken)
-    if found.rows and 100 * refused / found.rows > source.quarantine_limit_pct:
-        worst = found.broken[0]
-        found.problems.append(
-            f"{refused:,} of {found.rows:,} sampled rows break a rule, more than "
-            f"quarantine_limit_pct: {source.quarantine_limit_pct:g}; most often: {worst.reason}. "
-            "Correct the mapping, or raise the limit"
-        )
+    found.problems += _over_limit(connection, source)
     if not found.rows and source.pages is not None:
         told = [*unpriced(source, home), *noticed(source, home)]
         found.problems.append("no price was found on the pages: " + "; ".join(told))
     elif not found.rows:
         found.problems.append("the files hold no rows: check `header:`, `records:` and `members:`")
+
+
+def _over_limit(connection: duckdb.DuckDBPyConnection, source: Source) -> list[str]:
+    """Say which deliveries a run would refuse: it judges each by itself, without duplicates."""
+    deliveries = connection.execute(
+        """
+        select deliveries.path, deliveries.rows_delivered, count(*), mode(rows.reason)
+        from quarantine.rows as rows
+        inner join audit.deliveries as deliveries on rows.delivery_id = deliveries.delivery_id
+        where rows.source = ? and rows.rule <> ?
+        group by deliveries.path, deliveries.rows_delivered
+        having 100 * count(*) > ? * deliveries.rows_delivered
+        order by deliveries.path
+        """,
+        [source.name, DUPLICATE_RULE, source.quarantine_limit_pct],
+    ).fetchall()
+    return [
+        f"{bad:,} of {rows:,} sampled rows of {path} break a rule, more than "
+        f"quarantine_limit_pct: {source.quarantine_limit_pct:g}; most often: {reason}. "
+        "Correct the mapping, or raise the limit"
+        for path, rows, bad, reason in deliveries
+    ]
 
 
 def _broken(connection: duckdb.DuckDBPyConnection, source: Source, rows: int) -> list[BrokenRule]:

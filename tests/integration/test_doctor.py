@@ -35,6 +35,18 @@ def test_a_source_that_is_not_there_ends_with_3_and_is_not_blamed_for_more(tiny:
     assert "no exchange rate" not in examined.output
 
 
+def test_each_file_is_held_against_the_limit_by_itself_as_in_a_run(tiny: Tiny) -> None:
+    quarantined = TINY.replace("orders/*.csv", "orders/*.csv\n    duplicates: quarantine")
+    tiny.write("company.yml", quarantined)
+    good = [f"Z{n},2024-09-01 10:00:00,GB,C1,P1,1,10.50,GBP" for n in range(9)]
+    tiny.orders("2024-09", *good, *good[:3] * 7)
+    assert "No problem found" in _doctor(tiny).output
+    tiny.orders("2024-09", "Z0,2024-09-01 10:00:00,XX,C1,P1,1,10.50,GBP")
+    examined = _doctor(tiny)
+    assert examined.exit_code == 2
+    assert "1 of 1 sampled rows of orders/2024-09.csv" in examined.output
+
+
 @pytest.mark.parametrize(
     ("right", "wrong", "said"),
     [
