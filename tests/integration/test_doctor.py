@@ -1,5 +1,6 @@
 """`tradewind doctor`: what is wrong with a company, told without building, and its exit codes."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ def test_each_file_is_held_against_the_limit_by_itself_as_in_a_run(tiny: Tiny) -
     tiny.orders("2024-09", "Z0,2024-09-01 10:00:00,XX,C1,P1,1,10.50,GBP")
     examined = _doctor(tiny)
     assert examined.exit_code == 2
-    assert "1 of 1 sampled rows of orders/2024-09.csv" in examined.output
+    assert re.search(r"1 of 1 sampled rows of .*orders/2024-09.csv break", examined.output)
 
 
 @pytest.mark.parametrize(
