@@ -307,6 +307,12 @@ def _path(value: Any) -> Any:
                 f"a local path, or one of {', '.join(SCHEMES)}",
                 "copy the files to one of these, and correct the path",
             )
+        if scheme.lower() in ("http", "https") and "*" in text:
+            raise _wrong(
+                f"a pattern at {scheme}://, where files cannot be listed",
+                "the address of each file",
+                "write a list of addresses, or read a bucket by s3://",
+            )
     return value
 
 

@@ -37,7 +37,7 @@ def results(connection: "duckdb.DuckDBPyConnection", run_id: str) -> list[CheckR
             kind="row_rule",
             is_passed=False,
             severity="warn",
-            observed=f"{count} rows set aside",
+            observed=f"{count:,} row{'s' if count > 1 else ''} set aside",
             expected=reason,
             failing_rows=count,
             sample=sample,

@@ -230,6 +230,7 @@ def test_row_rules_tell_how_many_rows_they_set_aside(warehouse: duckdb.DuckDBPyC
         "raw_row) values ('orders', 'sales', 'd-new', 7, 'price', 'no price', '{\"p\": 1}')"
     )
     [result] = [each for each in row_rules.results(warehouse, RUN) if not each.is_passed]
+    assert result.observed == "1 row set aside"
     assert (result.failing_rows, result.blocks, result.expected) == (1, False, "no price")
 
 

@@ -113,6 +113,7 @@ def test_rates_from_a_package(tmp_path: Path) -> None:
         ("home_market: GB", "home_market: GB\nown_firms: Us", "'Us'", "in brackets: [Us]"),
         ("path: orders/*.csv", "path: az://orders/a.csv", "az://", "https://, s3://"),
         ("path: orders/*.csv", "path: [a.csv, 'ftp://x/b.csv']", "ftp://", "a local path"),
+        ("path: orders/*.csv", "path: https://x.org/*.csv", "a pattern at", "list of addresses"),
         ("path: orders/*.csv", "quote: ab\n    path: a", "'ab'", "one character"),
         ("path: orders/*.csv", "expect_every: 0 days\n    path: a", "0 days", "1 day"),
         ("home_market: GB", "home_markt: GB", "home_markt", "home_market"),
