@@ -17,7 +17,7 @@ from ingest.sql import quoted
 from orchestration import versions as published
 from orchestration.candidate import lock_down
 from orchestration.cli.place import Place, as_json, at_place
-from orchestration.cli.show import amount, exact_json, print_json, print_table, size
+from orchestration.cli.show import amount, exact_json, legible, print_json, print_table, size
 
 if TYPE_CHECKING:
     from orchestration.diff import Difference
@@ -255,10 +255,7 @@ def _show_difference(found: "Difference") -> None:
             move.scope,
             move.market,
             move.detail,
-            *(
-                None if value is None else round(value, 2)
-                for value in (move.before, move.after, move.change, move.change_pct)
-            ),
+            *map(legible, (move.before, move.after, move.change, move.change_pct)),
         )
         for move in found.movements
     ]

@@ -61,6 +61,11 @@ def text(value: object) -> str:
     return str(value)
 
 
+def legible(value: float | None) -> float | None:
+    """Return a number with two decimals, or with its first digit where they would all be zero."""
+    return None if value is None else round(value, 2) or float(f"{value:.1g}")
+
+
 def amount(value: float | None, unit: str) -> str:
     """Return a figure with its unit, rounded as far as it is worth reading."""
     if value is None:

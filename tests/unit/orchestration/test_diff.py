@@ -7,6 +7,7 @@ import pytest
 
 from ingest.home import Home
 from orchestration import candidate, publish, verdict
+from orchestration.cli.show import legible
 from orchestration.diff import diff
 from orchestration.lock import writer_lock
 from orchestration.versions import UnknownVersion
@@ -101,3 +102,7 @@ def test_a_query_that_does_not_fit_the_tables_is_no_empty_answer(
     monkeypatch.setattr("orchestration.diff._DELIVERIES", "select missing from b.audit.deliveries")
     with pytest.raises(duckdb.BinderException):
         diff(home)
+
+
+def test_what_moved_a_little_is_not_shown_as_zero() -> None:
+    assert [legible(value) for value in (None, 0.0, 12.345, -0.0012)] == [None, 0.0, 12.35, -0.001]
