@@ -371,14 +371,24 @@ final as (
             when certainty.interval_method = 'published range'
                 then
                     100.0 * cast(shares.own_value_home as double)
-                    / nullif(cast(shares.market_value_high_home as double), 0)
+                    / nullif(cast(
+                        case
+                            when shares.own_value_home < 0 then shares.market_value_low_home
+                            else shares.market_value_high_home
+                        end as double
+                    ), 0)
             when certainty.interval_method like 'cluster%' then share_intervals.value_share_low_pct
         end as value_share_low_pct,
         case
             when certainty.interval_method = 'published range'
                 then
                     100.0 * cast(shares.own_value_home as double)
-                    / nullif(cast(shares.market_value_low_home as double), 0)
+                    / nullif(cast(
+                        case
+                            when shares.own_value_home < 0 then shares.market_value_high_home
+                            else shares.market_value_low_home
+                        end as double
+                    ), 0)
             when certainty.interval_method like 'cluster%' then share_intervals.value_share_high_pct
         end as value_share_high_pct,
         case
