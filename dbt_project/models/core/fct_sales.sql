@@ -89,6 +89,8 @@ final as (
         freight_amount as freight_local,
         duty_amount as duty_local,
         case
+            when cost_home is null then null
+            when cost_rate = fx_rate then cost_amount
             when not {{ is_too_large('cost_home / fx_rate') }}
                 then cast(cost_home / fx_rate as decimal(18, 4))
         end as cost_local,
