@@ -47,7 +47,11 @@ final as (
         unit_cost,
 
         ---------- booleans
-        coalesce(is_return, quantity < 0) as is_return,
+        -- vouchers can only be written with a negative quantity, and no voucher comes back
+        coalesce(
+            is_return,
+            quantity < 0 and coalesce(line_kind, 'product') not in ('voucher', 'adjustment')
+        ) as is_return,
 
         ---------- timestamps
         ordered_at,
