@@ -142,7 +142,9 @@ def _materialized(
     for result in workspace.notes.get("loaded", []):
         quarantined[workspace.company.source(result.source).entity] += result.rows_quarantined
     for key, table in tables.items():
-        metadata: dict[str, Any] = dict(table_metadata(shown.get(table)))
+        columns = ENTITIES[key.path[-1]].columns
+        described = {column.name: column.description for column in columns}
+        metadata: dict[str, Any] = dict(table_metadata(shown.get(table), described))
         metadata["rows_quarantined"] = quarantined[key.path[-1]]
         yield dg.MaterializeResult(asset_key=key, metadata=metadata)
 

@@ -1,5 +1,7 @@
 """One asset a source of the company file: its deliveries, landed byte for byte."""
 
+from collections.abc import Container
+
 import dagster as dg
 
 from ingest.company import Company, Source
@@ -61,6 +63,7 @@ def _land(context: dg.AssetExecutionContext, workspace: Workspace, source: Sourc
         yield _reached(source, None)
         return
     workspace.say(f"Landing {source.name}")
+    workspace.notes.setdefault("asked", set()).add(source.name)
     try:
         new = land(source, workspace.company, workspace.home, counter(workspace.progress))
     except SourceUnreachable as error:
@@ -92,7 +95,11 @@ def require_deliveries(workspace: Workspace) -> None:
     errors = workspace.notes.get("unreachable", {})
     found = [
         f"  {source.name}: "
-        + (errors[source.name].what if source.name in errors else _nothing_at(source))
+        + (
+            errors[source.name].what
+            if source.name in errors
+            else _nothing_at(source, workspace.notes.get("asked", ()))
+        )
         for source in sources
         if workspace.reads(source)
     ]
@@ -105,7 +112,9 @@ def require_deliveries(workspace: Workspace) -> None:
     )
 
 
-def _nothing_at(source: Source) -> str:
+def _nothing_at(source: Source, asked: Container[str]) -> str:
+    if source.name not in asked:
+        return "it was not asked; select its asset as well"
     return "no file lies at its `path:`" if source.path else "it has nothing to deliver yet"
 
 

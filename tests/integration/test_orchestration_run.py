@@ -231,6 +231,21 @@ def test_a_single_asset_can_be_materialised_before_anything_was_published(tiny: 
     assert current_version(tiny.home) is None
 
 
+def test_columns_of_raw_tables_are_described(tiny: Tiny) -> None:
+    outcome = _materialise(tiny, "sources/orders", "raw/sales")
+    event = outcome.get_asset_materialization_events()[-1]
+    columns = event.materialization.metadata["dagster/column_schema"].value.columns
+    [quantity] = [column for column in columns if column.name == "quantity"]
+    assert quantity.type == "decimal(18,4)" and "Units sold" in (quantity.description or "")
+
+
+def test_a_source_that_was_not_asked_is_not_said_to_have_no_file(tiny: Tiny) -> None:
+    outcome = _materialise(tiny, "raw/sales")
+    [failed] = outcome.filter_events(lambda event: event.is_step_failure)
+    cause = failed.step_failure_data.error.cause
+    assert "orders: it was not asked; select its asset as well" in cause.message
+
+
 @pytest.mark.parametrize("asset", ["estimates/customer_fits", "audit/verdict"])
 def test_an_asset_that_others_stand_beside_can_be_materialised_alone(
     tiny: Tiny, asset: str
