@@ -1,13 +1,53 @@
-"""Ends what a run does in a thread of its own, where the run itself ends early."""
+"""What a run does in a thread of its own, and how that ends where the run itself ends early."""
 
 import ctypes
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import TypeVar
 
 import duckdb
 
 _BETWEEN_INTERRUPTS_S = 0.05
+
+Found = TypeVar("Found")
+Connection = duckdb.DuckDBPyConnection
+
+
+@contextmanager
+def beside(
+    connect: Callable[[], AbstractContextManager[Connection]],
+    work: Callable[[Connection], Found],
+) -> Iterator[Callable[[], Found]]:
+    """Let DuckDB work while a block of Python runs; neither goes on after the block's end.
+
+    Args:
+        connect: Opens the connection that the work is done by.
+        work: What to do by it.
+
+    Yields:
+        A function that waits for what was found, and raises what went wrong.
+    """
+    outcome: Future[Found] = Future()
+    opened: list[Connection] = []
+
+    def run() -> None:
+        try:
+            with connect() as connection:
+                opened.append(connection)
+                outcome.set_result(work(connection))
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    thread = threading.Thread(target=run, name="beside", daemon=True)
+    thread.start()
+    try:
+        yield outcome.result
+        thread.join()
+    except BaseException:
+        stop(thread, lambda: opened[0] if opened else None)
+        raise
 
 
 def stop(

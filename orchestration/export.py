@@ -2,50 +2,94 @@
 
 from pathlib import Path
 
+import duckdb
+
 from ingest.home import Home
-from orchestration.candidate import connect_memory, quoted
+from orchestration.candidate import Candidate, connect_memory, quoted
 from orchestration.files import full_disk_explained, remove, sync
 
 _MARTS = """
 select table_name from information_schema.tables
-where table_catalog = 'exported' and table_schema = 'marts'
+where table_catalog = current_database() and table_schema = 'marts'
 order by table_name
 """
 
 
-def export_marts(home: Home, database: Path, version: str) -> list[Path]:
-    """Write every mart of ``database`` to ``parquet/<version>/<mart>.parquet``, all or none.
+def export_early(connection: duckdb.DuckDBPyConnection, candidate: Candidate) -> Path:
+    """Write every mart that a candidate holds to a folder beside it, for its own run to publish.
+
+    Only the run that wrote it may use it, and only for marts that it does not change afterwards:
+    nothing binds the folder to the candidate's verdict.
+
+    Args:
+        connection: The candidate, open.
+        candidate: Whose marts these are.
+
+    Returns:
+        The folder.
+
+    Raises:
+        DiskFull: there is no room.
+    """
+    folder = candidate.folder / "parquet"
+    remove(folder)
+    folder.mkdir()
+    _write(connection, folder)
+    return folder
+
+
+def export_marts(
+    home: Home, database: Path, version: str, exported: Path | None = None
+) -> list[Path]:
+    """Let every mart of ``database`` stand in ``parquet/<version>/<mart>.parquet``, all or none.
 
     An empty mart gives an empty file with the right columns.
+
+    Args:
+        home: Where the folder is.
+        database: The warehouse.
+        version: Its version.
+        exported: The folder where its marts were written already, which is moved.
 
     Raises:
         DiskFull: there is no room; the half export is removed.
     """
     folder = home.parquet / version
-    partial = home.parquet / f".{version}.partial"
+    if exported is not None:
+        home.parquet.mkdir(parents=True, exist_ok=True)
+        _move(exported, folder)
+    else:
+        _export(home, database, folder)
+    return sorted(folder.glob("*.parquet"))
+
+
+def _export(home: Home, database: Path, folder: Path) -> None:
+    partial = home.parquet / f".{folder.name}.partial"
     remove(partial)
     partial.mkdir(parents=True)
     try:
-        with full_disk_explained(home.parquet):
-            names = _write(database, partial)
-        sync(partial)
-        partial.replace(folder)
-        sync(home.parquet)
+        with connect_memory() as connection:
+            connection.execute(f"attach {quoted(database)} as exported (read_only)")
+            connection.execute("use exported")
+            _write(connection, partial)
+        _move(partial, folder)
     finally:
         remove(partial)
-    return [folder / f"{name}.parquet" for name in names]
 
 
-def _write(database: Path, folder: Path) -> list[str]:
-    with connect_memory() as connection:
-        connection.execute(f"attach {quoted(database)} as exported (read_only)")
-        connection.execute("use exported")
-        names = [name for (name,) in connection.execute(_MARTS).fetchall()]
+def _move(written: Path, folder: Path) -> None:
+    sync(written)
+    written.replace(folder)
+    sync(folder.parent)
+
+
+def _write(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    names = [name for (name,) in connection.execute(_MARTS).fetchall()]
+    with full_disk_explained(folder.parent):
         for name in names:
             target = folder / f"{name}.parquet"
             connection.execute(
-                f'copy exported.marts."{name}" to {quoted(target)} '
+                f'copy marts."{name}" to {quoted(target)} '
                 "(format parquet, compression zstd, compression_level 1)"
             )
             sync(target)
-    return names

@@ -42,8 +42,16 @@ class Published:
     pruned: list[str]
 
 
-def publish(home: Home, candidate: Candidate, keep: int = KEPT_VERSIONS) -> Published:
+def publish(
+    home: Home, candidate: Candidate, keep: int = KEPT_VERSIONS, exported: Path | None = None
+) -> Published:
     """Let readers see the candidate, if its verdict passed for exactly its content.
+
+    Args:
+        home: Where it is published.
+        candidate: What is published.
+        keep: How many versions stay.
+        exported: The Parquet files of its marts, where this run wrote them before.
 
     Raises:
         GateRefused: no verdict, a failed one, content changed since, or another version was
@@ -56,7 +64,7 @@ def publish(home: Home, candidate: Candidate, keep: int = KEPT_VERSIONS) -> Publ
         verdict = require_passed(candidate)
         home.versions.mkdir(parents=True, exist_ok=True)
         version = next_version(home, datetime.now(UTC))
-        parquet = export_marts(home, candidate.database, version)
+        parquet = export_marts(home, candidate.database, version, exported)
         _move_in(home, candidate, verdict, version)
         pruned = prune(home, keep)
         remove(candidate.folder)

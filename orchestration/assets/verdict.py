@@ -96,7 +96,8 @@ def _publish(workspace: Workspace) -> dict[str, Any]:
         version = current_version(workspace.home) or "none yet"
         return {"published": "nothing: this run built nothing", "version": version}
     workspace.say("Publishing")
-    done = publish(workspace.home, workspace.candidate)
+    exported = workspace.notes.get("exported")
+    done = publish(workspace.home, workspace.candidate, exported=exported)
     workspace.notes["version"] = done.version
     return {
         "version": done.version,

@@ -3,11 +3,15 @@
 from typing import TYPE_CHECKING
 
 from ingest.specification import ENTITIES
+from orchestration.background import beside
+from orchestration.export import export_early
 from orchestration.gates import deliveries, double_counts, marts, reconciliation, row_rules
 from orchestration.gates.judgement import refuse
 from orchestration.gates.results import CheckResult, record
 
 if TYPE_CHECKING:
+    import duckdb
+
     from orchestration.workspace import Workspace
 
 
@@ -26,14 +30,26 @@ def judge_deliveries(workspace: "Workspace") -> list[CheckResult]:
 
 
 def judge_marts(workspace: "Workspace") -> list[CheckResult]:
-    """Judge what was built: the suites on marts, raw = core = marts, no double counts."""
+    """Judge what was built: the suites on marts, raw = core = marts, no double counts.
+
+    The suites are Python's work. What DuckDB has to do until the marts are published, adding up the
+    layers and writing Parquet files, is done beside them.
+    """
     workspace.say("Judging the marts")
-    with workspace.connect() as connection:
+
+    def export(connection: "duckdb.DuckDBPyConnection") -> None:
+        workspace.notes["exported"] = export_early(connection, workspace.candidate)
+
+    with (
+        workspace.connect() as connection,
+        beside(workspace.connect, reconciliation.layers) as reconciled,
+        beside(workspace.connect, export),
+    ):
         frames = marts.frames(connection)
         judged = workspace.gate_session.judge(frames)
         results = [
             *marts.with_failing_rows(connection, frames, judged),
-            *reconciliation.layers(connection),
+            *reconciled(),
             *double_counts.result(connection),
         ]
         record(connection, workspace.run_id, results)

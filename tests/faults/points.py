@@ -148,7 +148,9 @@ LOADING = [
 BUILDING = [
     Point("dbt is about to start", "orchestration.dbt_runner:_invoke"),
     Point("dbt has ended 20 nodes", "orchestration.dbt_runner:_invoke", during=_after_nodes(20)),
-]
+    Point("two marts are exported beside their judgement", "orchestration.export:sync", nth=2,
+          after=True),
+]  # fmt: skip
 # leaves a candidate that the functions of the last stages go on with, at little cost
 CHECKED = Point("all checks are made and there is no verdict", "orchestration.verdict:write")
 JUDGING = [

@@ -5,8 +5,11 @@ import time
 from contextlib import suppress
 
 import duckdb
+import pytest
 
-from orchestration.background import stop
+from orchestration.background import beside, stop
+
+ENDLESS = "select count(*) from range(1000000) as a, range(1000000) as b"
 
 
 def test_what_python_does_ends_and_leaves_its_blocks() -> None:
@@ -35,7 +38,7 @@ def test_what_duckdb_does_ends() -> None:
         def work() -> None:
             begun.set()
             with suppress(SystemExit), suppress(duckdb.InterruptException):
-                connection.execute("select count(*) from range(1000000) as a, range(1000000) as b")
+                connection.execute(ENDLESS)
 
         thread = threading.Thread(target=work, daemon=True)
         thread.start()
@@ -50,3 +53,38 @@ def test_what_never_began_or_has_ended_is_left_alone() -> None:
     thread.start()
     thread.join()
     stop(thread, lambda: None)
+
+
+def test_what_is_done_beside_is_found_and_closed_at_the_end() -> None:
+    opened: list[duckdb.DuckDBPyConnection] = []
+
+    def work(connection: duckdb.DuckDBPyConnection) -> list[tuple[int]]:
+        opened.append(connection)
+        return connection.execute("select 42").fetchall()
+
+    with beside(duckdb.connect, work) as found:
+        pass
+    assert found() == [(42,)]
+    with pytest.raises(duckdb.ConnectionException, match="closed"):
+        opened[0].execute("select 1")
+
+
+def test_what_goes_wrong_beside_is_told_to_who_asks() -> None:
+    with (
+        beside(duckdb.connect, lambda connection: connection.execute("from nowhere")) as found,
+        pytest.raises(duckdb.CatalogException, match="nowhere"),
+    ):
+        found()
+
+
+def test_what_is_done_beside_ends_with_a_block_that_fails() -> None:
+    begun = threading.Event()
+
+    def work(connection: duckdb.DuckDBPyConnection) -> None:
+        begun.set()
+        connection.execute(ENDLESS)
+
+    with pytest.raises(ValueError, match="in the block"), beside(duckdb.connect, work):
+        begun.wait()
+        raise ValueError("in the block")
+    assert not [thread for thread in threading.enumerate() if thread.name == "beside"]

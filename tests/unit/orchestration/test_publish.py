@@ -11,7 +11,7 @@ import pytest
 
 from ingest.errors import GateRefused
 from ingest.home import Home
-from orchestration import candidate, files, publish, verdict, versions
+from orchestration import candidate, export, files, publish, verdict, versions
 from tests.unit.orchestration.conftest import Publish, build
 
 KILLED = """
@@ -90,6 +90,21 @@ def test_marts_are_exported_empty_ones_too(home: Home, publish_rows: Publish) ->
     ]
     assert duckdb.sql(f"select count(*) from '{current}/mart_empty.parquet'").fetchall() == [(0,)]
     assert duckdb.sql(f"select count(*) from '{current}/mart_numbers.parquet'").fetchall() == [(5,)]
+
+
+def test_marts_that_the_run_exported_before_are_moved_in(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = build(home, "run", 5)
+    with duckdb.connect(str(made.database)) as connection:
+        exported = export.export_early(connection, made)
+    verdict.write(made, "run", True, 3)
+    monkeypatch.setattr(export, "_write", None)
+    done = publish.publish(home, made, exported=exported)
+    assert [file.name for file in done.parquet] == ["mart_empty.parquet", "mart_numbers.parquet"]
+    current = home.parquet / "current"
+    assert duckdb.sql(f"select count(*) from '{current}/mart_numbers.parquet'").fetchall() == [(5,)]
+    assert list(home.candidates.iterdir()) == []
 
 
 def test_a_passing_verdict_empties_what_is_pending_and_is_in_the_warehouse(
