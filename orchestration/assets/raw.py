@@ -142,7 +142,9 @@ def _materialized(
     for result in workspace.notes.get("loaded", []):
         quarantined[workspace.company.source(result.source).entity] += result.rows_quarantined
     for key, table in tables.items():
-        columns = ENTITIES[key.path[-1]].columns
+        # settings and what changed are no entities
+        entity = ENTITIES.get(key.path[-1])
+        columns = () if entity is None else entity.columns
         described = {column.name: column.description for column in columns}
         metadata: dict[str, Any] = dict(table_metadata(shown.get(table), described))
         metadata["rows_quarantined"] = quarantined[key.path[-1]]
