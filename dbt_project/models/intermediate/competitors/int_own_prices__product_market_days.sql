@@ -81,11 +81,18 @@ sold_days as (
         sales.product_id,
         sales.market,
         sales.order_date as price_date,
-        sales.net_amount_home / nullif(sales.units, 0) as average_price_home
+        sales.net_amount_home / nullif(sales.units, 0) as average_price_home,
+        -- a month in which more was returned than sold has no price; the one before it counts on
+        sold_months.month_index
     from {{ ref('int_sales__product_days') }} as sales
     inner join priced_products
         on sales.product_id = priced_products.product_id
         and sales.market = priced_products.market
+    left join sold_months
+        on sales.product_id = sold_months.product_id
+        and sales.market = sold_months.market
+        and 12 * extract(year from sales.order_date) + extract(month from sales.order_date)
+        = sold_months.month_index
     where sales.units > 0 and sales.net_amount_home > 0
 
 ),
@@ -110,9 +117,7 @@ days_and_sales as (
         market,
         price_date,
         false as is_priced,
-        cast(
-            12 * extract(year from price_date) + extract(month from price_date) as bigint
-        ) as sold_month_index,
+        cast(month_index as bigint) as sold_month_index,
         cast(average_price_home as double) as day_price_home
     from sold_days
 
