@@ -18,8 +18,13 @@ if TYPE_CHECKING:
 
 _ENOUGH_HISTORY = 5
 _TIMES_THE_USUAL = 100
-# a column that usually holds values has gone empty
-_NULLS_ABOVE_USUAL_PCT = 90
+# a mean price moves less than an amount, which one large order may carry
+_TIMES_THE_USUAL_PRICE = 20
+# of the values of a column that is filled in half of the rows or more, nearly none are left
+_VALUES_GONE_PCT = 90
+_HALF_PCT = 50
+# one of two values may well be missing, as where nothing was returned
+_YES_OR_NO = 2
 # shares of a handful of rows say nothing
 _ROWS_WITH_SHARES = 50
 _LARGEST = 1e15
@@ -38,13 +43,38 @@ profiles as (
 ),
 usual as (
     select count(*) as deliveries, median(rows_delivered) as rows_delivered,
+        min(rows_delivered) as fewest_rows,
         median(abs(amount_delivered) / nullif(rows_delivered, 0)) as amount_per_row
     from all_deliveries
     where rows_delivered > 0 and delivery_id not in (select delivery_id from delivered)
 ),
-usual_nulls as (
-    select column_name, median(value) as null_pct
-    from profiles where not is_new and metric = 'null_pct' group by column_name
+usual_values as (
+    select column_name, median(value) filter (metric = 'null_pct') as null_pct,
+        case when count(distinct value) filter (metric = 'distinct_count') = 1
+            and min(value) filter (metric = 'distinct_count') > $yes_or_no
+            and count(*) filter (metric = 'distinct_count') >= $enough
+            then max(value) filter (metric = 'distinct_count') end as distinct_values
+    from profiles where not is_new group by column_name
+),
+prices as (
+    select profiles.delivery_id, profiles.column_name, profiles.is_new,
+        sum(profiles.value) / nullif(any_value(all_deliveries.rows_loaded), 0) as mean
+    from profiles
+    inner join all_deliveries using (delivery_id)
+    where profiles.metric = 'sum' and profiles.column_name in (select unnest($prices))
+    group by profiles.delivery_id, profiles.column_name, profiles.is_new
+),
+usual_prices as (
+    select column_name, median(mean) as mean
+    from prices where not is_new group by column_name having count(*) >= $enough
+),
+of_prices as (
+    select prices.delivery_id, max(prices.mean / nullif(usual_prices.mean, 0)) as highest,
+        min(prices.mean / nullif(usual_prices.mean, 0)) as lowest
+    from prices
+    inner join usual_prices using (column_name)
+    where prices.is_new
+    group by prices.delivery_id
 ),
 of_columns as (
     select profiles.delivery_id,
@@ -52,16 +82,20 @@ of_columns as (
             as null_pct_of_required,
         min(value) filter (metric = 'distinct_count' and column_name in (select unnest($required)))
             as distinct_values_of_required,
-        max(value - null_pct) filter (metric = 'null_pct') as nulls_above_usual_pct,
-        arg_max(column_name, value - null_pct) filter (metric = 'null_pct')
-            as column_with_most_nulls_above_usual,
+        max(100 * (value - null_pct) / (100 - null_pct))
+            filter (metric = 'null_pct' and null_pct <= $half) as values_gone_pct,
+        arg_max(column_name, (value - null_pct) / (100 - null_pct))
+            filter (metric = 'null_pct' and null_pct <= $half) as column_with_most_values_gone,
+        max(distinct_values - value) filter (metric = 'distinct_count') as steady_values_missing,
+        arg_max(column_name, distinct_values - value) filter (metric = 'distinct_count')
+            as column_with_steady_values,
         min(value) filter (metric = 'min' and column_name in (select unnest($not_negative)))
             as lowest_not_negative,
         max(abs(value)) filter (
             metric in ('min', 'max') and column_name in (select unnest($amounts))
         ) as largest_amount
     from profiles
-    left join usual_nulls using (column_name)
+    left join usual_values using (column_name)
     where is_new
     group by profiles.delivery_id
 )
@@ -80,13 +114,23 @@ select
     case when delivered.rows_loaded > 0 then of_columns.distinct_values_of_required end
         as distinct_values_of_required,
     case when usual.deliveries >= $enough and delivered.rows_delivered >= $with_shares
-        then of_columns.nulls_above_usual_pct end as nulls_above_usual_pct,
-    of_columns.column_with_most_nulls_above_usual,
+        then of_columns.values_gone_pct end as values_gone_pct,
+    of_columns.column_with_most_values_gone,
+    case when usual.deliveries >= $enough
+        then delivered.rows_delivered / usual.fewest_rows end as rows_against_fewest,
+    case when delivered.rows_delivered >= $with_shares
+        then of_prices.highest end as highest_price_against_usual,
+    case when delivered.rows_delivered >= $with_shares
+        then of_prices.lowest end as lowest_price_against_usual,
+    case when delivered.rows_delivered >= $with_shares
+        then of_columns.steady_values_missing end as steady_values_missing,
+    of_columns.column_with_steady_values,
     of_columns.lowest_not_negative,
     of_columns.largest_amount
 from delivered
 cross join usual
 left join of_columns using (delivery_id)
+left join of_prices using (delivery_id)
 order by delivered.delivery_id
 """
 _LATE = """
@@ -112,6 +156,9 @@ def _frame(connection: "duckdb.DuckDBPyConnection", source: Source, run_id: str)
             "run_id": run_id,
             "required": [column.name for column in columns if column.required],
             "not_negative": [column.name for column in columns if _is_price(column.name)],
+            "prices": [column.name for column in columns if "price" in column.name],
+            "half": _HALF_PCT,
+            "yes_or_no": _YES_OR_NO,
             "amounts": [column.name for column in columns if column.is_amount],
             "enough": _ENOUGH_HISTORY,
             "with_shares": _ROWS_WITH_SHARES,
@@ -132,7 +179,7 @@ def _ranges(source: Source) -> list[Range]:
     limit = source.quarantine_limit_pct
     # what replaces single orders may be as small as one of them
     fewest = None if source.replaces else 1 / usual
-    most_nulls = _NULLS_ABOVE_USUAL_PCT
+    price = _TIMES_THE_USUAL_PRICE
     return [
         Range("rows_delivered", 1, None, "rows at all", "warn"),
         Range("rows_against_usual", fewest, usual, f"rows within {usual} times the usual"),
@@ -145,8 +192,26 @@ def _ranges(source: Source) -> list[Range]:
         Range("null_pct_of_required", 0, 0, "no null in a required column"),
         Range("distinct_values_of_required", 1, None, "a value in every required column"),
         Range(
-            "nulls_above_usual_pct", None, most_nulls,
-            f"no column with {most_nulls} points more nulls than usual",
+            "values_gone_pct", None, _VALUES_GONE_PCT,
+            f"no column without {_VALUES_GONE_PCT} % of the values that it usually holds",
+        ),
+        Range(
+            "highest_price_against_usual", None, price,
+            f"a mean price of at most {price} times the usual: is the decimal mark right?",
+        ),
+        Range(
+            "lowest_price_against_usual", 1 / price, None,
+            f"a mean price of at least a {price}th of the usual: is the decimal mark right?",
+            "warn",
+        ),
+        Range(
+            "rows_against_fewest", 0 if source.replaces else 0.5, None,
+            "half as many rows as the smallest delivery so far: is the file whole?", "warn",
+        ),
+        Range(
+            "steady_values_missing", None, 0,
+            "as many markets, outlets and the like as every delivery so far: is one missing?",
+            "warn",
         ),
         Range("lowest_not_negative", 0, None, "no negative price"),
         Range("largest_amount", 0, _LARGEST, "amounts within reason"),
