@@ -142,7 +142,8 @@ class Scrubber:
         """Take the person out of all tables of a connection."""
         erased = self.count(connection)
         connection.execute(
-            "create or replace temp table gone (id varchar, number bigint, was_loaded boolean)"
+            "create or replace temp table gone "
+            "(id varchar, number bigint, was_loaded boolean, amount decimal(18, 4))"
         )
         for table in list(self._tables(connection)):
             for row, values in self._documents(connection, table):
@@ -165,7 +166,7 @@ class Scrubber:
     def _remove(connection: "duckdb.DuckDBPyConnection", table: _Table) -> None:
         if table.name.startswith("stored."):
             connection.execute(
-                "insert into gone select _delivery_id, _row_number, true "
+                "insert into gone select _delivery_id, _row_number, true, null "
                 f"from {table.name} where {table.removes}"
             )
         connection.execute(f"delete from {table.name} where {table.removes}")
@@ -173,7 +174,7 @@ class Scrubber:
     @staticmethod
     def _remove_refused(connection: "duckdb.DuckDBPyConnection", row: int) -> None:
         connection.execute(
-            "insert into gone select delivery_id, row_number, false "
+            "insert into gone select delivery_id, row_number, false, amount_local "
             f"from {_QUARANTINE} where rowid = {row}"
         )
         connection.execute(f"delete from {_QUARANTINE} where rowid = {row}")
@@ -187,11 +188,13 @@ class Scrubber:
             update audit.deliveries as d set
                 rows_delivered = rows_delivered - lost.loaded - lost.refused,
                 rows_loaded = rows_loaded - lost.loaded,
-                rows_quarantined = rows_quarantined - lost.refused
+                rows_quarantined = rows_quarantined - lost.refused,
+                amount_delivered = amount_delivered - lost.amount
             from (
                 select
                     id, count(*) filter (where was_loaded) as loaded,
-                    count(*) filter (where not was_loaded) as refused
+                    count(*) filter (where not was_loaded) as refused,
+                    coalesce(sum(amount), 0) as amount
                 from gone group by id
             ) as lost
             where d.delivery_id = lost.id

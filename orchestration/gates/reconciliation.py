@@ -1,14 +1,15 @@
 """Nothing is lost and nothing is added between the layers: counts, and money to the cent.
 
-Delivered = raw + quarantined + dropped, delivery by delivery; raw = core + what cannot be
-converted, and core = mart, by source (as long as it is carried), month and currency. A layer that
-is not built yet is left to the completeness check.
+Delivered = raw + quarantined + dropped, delivery by delivery, rows and money; raw = core + what
+cannot be converted, and core = mart, by source (as long as it is carried), month and currency. A
+layer that is not built yet is left to the completeness check.
 """
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ingest.raw_tables import source_of
+from ingest.stage import AMOUNTS
 from orchestration.gates.results import SAMPLE_ROWS, CheckResult
 
 if TYPE_CHECKING:
@@ -44,28 +45,31 @@ _ACCOUNTED = _Reconciliation(
 _PRESENT = _Reconciliation(
     name="loaded_and_quarantined_rows_are_there",
     table="raw.{entity}",
-    expected="as many rows in raw and in quarantine as the delivery's record says",
+    expected="the rows and the money of each delivery's record, in raw and in quarantine",
     needs=("audit.deliveries", "raw.{entity}", "quarantine.rows"),
     sql="""
     with loaded as (
-        select _delivery_id as delivery_id, count(*) as rows_there
+        select _delivery_id as delivery_id, count(*) as rows_there, sum({amount}) as amount
         from raw.{entity} group by _delivery_id
     ),
     set_aside as (
-        select delivery_id, count(*) as rows_there
+        select delivery_id, count(*) as rows_there, sum(amount_local) as amount
         from quarantine.rows where entity = '{entity}' group by delivery_id
     ),
     recorded as (
-        select delivery_id, rows_loaded, rows_quarantined
+        select delivery_id, rows_loaded, rows_quarantined, amount_delivered
         from audit.deliveries where entity = '{entity}'
     )
     select delivery_id, rows_loaded, loaded.rows_there as rows_in_raw, rows_quarantined,
-        set_aside.rows_there as rows_in_quarantine
+        set_aside.rows_there as rows_in_quarantine, amount_delivered,
+        loaded.amount as amount_in_raw, set_aside.amount as amount_in_quarantine
     from recorded
     full join loaded using (delivery_id)
     full join set_aside using (delivery_id)
     where coalesce(rows_loaded, 0) != coalesce(loaded.rows_there, 0)
         or coalesce(rows_quarantined, 0) != coalesce(set_aside.rows_there, 0)
+        or coalesce(amount_delivered, 0)
+            != coalesce(loaded.amount, 0) + coalesce(set_aside.amount, 0)
     order by delivery_id
     """,
 )
@@ -215,12 +219,13 @@ def layers(connection: "duckdb.DuckDBPyConnection") -> list[CheckResult]:
 
 
 def _for_entity(one: _Reconciliation, entity: str) -> _Reconciliation:
+    amount, _ = AMOUNTS.get(entity, ("null::decimal(18, 4)", ""))
     return _Reconciliation(
         name=one.name,
         table=one.table.format(entity=entity),
         expected=one.expected,
         needs=tuple(table.format(entity=entity) for table in one.needs),
-        sql=one.sql.format(entity=entity),
+        sql=one.sql.format(entity=entity, amount=amount),
     )
 
 

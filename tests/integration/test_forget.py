@@ -393,6 +393,7 @@ def test_a_version_is_what_a_clean_load_of_the_redacted_files_gives(
             "stored.sales": "*", "stored.customers": "*", "stored.terms": "*",
             "stored.reviews": "*",
             "audit.deliveries": "delivery_id, path, rows_delivered, rows_loaded, rows_quarantined,"
+                                " amount_delivered,"
                                 " sha256, bytes, landed_path, mapping_sha256",
             "quarantine.rows": "quarantine_id, row_number, rule, reason, raw_row::varchar, sha256",
         }.items():  # fmt: skip
