@@ -1,9 +1,9 @@
 """What must be true of a run's deliveries, judged on what was measured while they were loaded.
 
 One frame a source, one row a delivery. `usual` is the median of the source's own earlier
-deliveries; with fewer than five of them nothing is usual yet. Bounds against the usual are wide:
-they are there for the truncated file and the decimal point in the wrong place, and a quiet day
-or a correction of three lines must pass.
+deliveries, of money the extreme of them; with fewer than five nothing is usual yet. Bounds
+against the usual are wide: they are there for the truncated file and the decimal point in the
+wrong place, and a quiet day or a correction of three lines must pass.
 """
 
 from collections.abc import Sequence
@@ -44,7 +44,8 @@ profiles as (
 usual as (
     select count(*) as deliveries, median(rows_delivered) as rows_delivered,
         min(rows_delivered) as fewest_rows,
-        median(abs(amount_delivered) / nullif(rows_delivered, 0)) as amount_per_row
+        max(abs(amount_delivered) / rows_delivered)
+            filter (rows_delivered >= $with_shares) as amount_per_row
     from all_deliveries
     where rows_delivered > 0 and delivery_id not in (select delivery_id from delivered)
 ),
@@ -62,15 +63,16 @@ prices as (
     from profiles
     inner join all_deliveries using (delivery_id)
     where profiles.metric = 'sum' and profiles.column_name in (select unnest($prices))
+        and all_deliveries.rows_delivered >= $with_shares
     group by profiles.delivery_id, profiles.column_name, profiles.is_new
 ),
 usual_prices as (
-    select column_name, median(mean) as mean
+    select column_name, max(mean) as highest, min(mean) as lowest
     from prices where not is_new group by column_name having count(*) >= $enough
 ),
 of_prices as (
-    select prices.delivery_id, max(prices.mean / nullif(usual_prices.mean, 0)) as highest,
-        min(prices.mean / nullif(usual_prices.mean, 0)) as lowest
+    select prices.delivery_id, max(prices.mean / nullif(usual_prices.highest, 0)) as highest,
+        min(prices.mean / nullif(usual_prices.lowest, 0)) as lowest
     from prices
     inner join usual_prices using (column_name)
     where prices.is_new
@@ -118,10 +120,8 @@ select
     of_columns.column_with_most_values_gone,
     case when usual.deliveries >= $enough
         then delivered.rows_delivered / usual.fewest_rows end as rows_against_fewest,
-    case when delivered.rows_delivered >= $with_shares
-        then of_prices.highest end as highest_price_against_usual,
-    case when delivered.rows_delivered >= $with_shares
-        then of_prices.lowest end as lowest_price_against_usual,
+    of_prices.highest as highest_price_against_usual,
+    of_prices.lowest as lowest_price_against_usual,
     case when delivered.rows_delivered >= $with_shares
         then of_columns.steady_values_missing end as steady_values_missing,
     of_columns.column_with_steady_values,
@@ -133,6 +133,20 @@ left join of_columns using (delivery_id)
 left join of_prices using (delivery_id)
 order by delivered.delivery_id
 """
+# yen stand beside pounds in the files of one source: what is in a currency of its own is compared
+# with nothing
+_IN_NEW_CURRENCY = """
+select distinct _delivery_id
+from raw.{entity}
+where _delivery_id in (select unnest($judged)) and currency not in (
+    select currency from raw.{entity}
+    where currency is not null and _delivery_id in (
+        select delivery_id from audit.deliveries
+        where source = $source and delivery_id not in (select unnest($judged))
+    )
+)
+"""
+_STEEP = ("amount_per_row_against_usual", "highest_price_against_usual")
 _LATE = """
 select epoch(now()::timestamp - max(fetched_at)) / epoch(cast($every as interval)) as intervals_late
 from audit.deliveries where source = $source
@@ -164,9 +178,23 @@ def _frame(connection: "duckdb.DuckDBPyConnection", source: Source, run_id: str)
             "with_shares": _ROWS_WITH_SHARES,
         },
     )
+    if any((row[measure] or 0) > _TIMES_THE_USUAL_PRICE for row in rows for measure in _STEEP):
+        _spare_new_currencies(connection, source, rows)
     return Frame(
         f"delivery.{source.name}", f"raw.{source.entity}", "delivery_id", rows, _ranges(source)
     )
+
+
+def _spare_new_currencies(
+    connection: "duckdb.DuckDBPyConnection", source: Source, rows: Sequence[dict[str, Any]]
+) -> None:
+    found = connection.execute(
+        _IN_NEW_CURRENCY.format(entity=source.entity),
+        {"source": source.name, "judged": [row["delivery_id"] for row in rows]},
+    ).fetchall()
+    for row in rows:
+        if (row["delivery_id"],) in found:
+            row.update(dict.fromkeys(_STEEP))
 
 
 def _is_price(column: str) -> bool:
@@ -235,7 +263,7 @@ def freshness(connection: "duckdb.DuckDBPyConnection", company: Company) -> list
 
 def _rows(
     connection: "duckdb.DuckDBPyConnection", sql: str, values: dict[str, Any]
-) -> Sequence[dict[str, Any]]:
+) -> list[dict[str, Any]]:
     cursor = connection.execute(sql, values)
     names = [column[0] for column in cursor.description or []]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

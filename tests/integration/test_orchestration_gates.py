@@ -165,6 +165,11 @@ def test_superseded_rows_do_not_count(warehouse: duckdb.DuckDBPyConnection) -> N
 def _history(connection: duckdb.DuckDBPyConnection) -> None:
     for number in range(5):
         _deliver(connection, f"d-{number}", "run-before", rows=1000)
+        connection.execute(
+            "insert into stored.sales by name select * replace (? as _delivery_id) "
+            "from stored.sales where _delivery_id = 'd-new'",
+            [f"d-{number}"],
+        )
         _profile(connection, f"d-{number}", "customer_id", "null_pct", 30)
         _profile(connection, f"d-{number}", "promotion_id", "null_pct", 80)
         _profile(connection, f"d-{number}", "unit_price", "sum", 5000)
@@ -209,6 +214,23 @@ def test_delivery_suites_know_the_usual(
     results = [one for one in Session().judge(frames) if one.blocks]
     assert _failed(results) == caught
     assert all(one.sample for one in results)
+
+
+def test_another_currency_is_compared_with_nothing(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    warehouse.execute("delete from audit.deliveries")
+    _history(warehouse)
+    _deliver(warehouse, "d-new", RUN, rows=900, amount_delivered=900 * 10 * 190)
+    _profile(warehouse, "d-new", "unit_price", "sum", 900 * 5 * 190)
+    warehouse.execute("update stored.sales set currency = 'JPY' where _delivery_id = 'd-new'")
+    company = load_company(tmp_path / "company.yml")
+    assert _failed(Session().judge(deliveries.frames(warehouse, company, RUN))) == set()
+    # and from then on yen are usual
+    warehouse.execute("update audit.deliveries set run_id = 'run-before'")
+    _deliver(warehouse, "d-next", RUN, rows=900, amount_delivered=900 * 10 * 180)
+    _profile(warehouse, "d-next", "unit_price", "sum", 900 * 5 * 180)
+    assert _failed(Session().judge(deliveries.frames(warehouse, company, RUN))) == set()
 
 
 @pytest.mark.parametrize(
