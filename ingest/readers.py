@@ -47,6 +47,7 @@ FORMATS = {
     ".ndjson": "jsonl",
     ".xlsx": "xlsx",
 }
+_FOREIGN_ARCHIVES = (".bz2", ".xz", ".zst", ".7z", ".rar")
 PART = "_tradewind_part"
 _UTF8 = ("utf-8", "utf8", "utf-8-sig", "utf_8", "utf_8_sig", "ascii", "us-ascii")
 _TEXT_FORMATS = ("csv", "json", "jsonl")
@@ -382,8 +383,10 @@ def _format(source: Source, path: Path, where: str) -> str:
         raise DeliveryRefused(
             f"the ending {path.suffix or '(none)'} does not say what the file is",
             where,
-            f"one of {', '.join(FORMATS)}",
-            "set `format:` of the source",
+            f"one of {', '.join(FORMATS)}, as it is or in one of .gz, .zip, .tar, .tgz",
+            "have it packed as one of these, or unpack it"
+            if path.suffix.lower() in _FOREIGN_ARCHIVES
+            else "set `format:` of the source",
         )
     return known
 

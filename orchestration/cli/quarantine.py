@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from orchestration.cli.place import Place, as_json, at_place
+from orchestration.cli.place import Place, as_json, at_place, source_of
 from orchestration.cli.show import exact_json, text
 
 _SHOWN = 20
@@ -50,6 +50,8 @@ def show(
 
     with closing(place.connect()) as connection:
         found = rows(connection, source, rule, None if everything else _SHOWN)
+    if source and not found:
+        source_of(place.company(), source)
     if as_json:
         click.echo(exact_json(found))
     else:

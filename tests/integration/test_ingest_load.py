@@ -411,6 +411,15 @@ def test_json_records_at_a_path_and_broken_lines(tmp_path: Path) -> None:
     ]
 
 
+def test_a_packing_that_is_not_read_says_which_are(tmp_path: Path) -> None:
+    bench = Workbench.of(tmp_path, path="data/*")
+    bench.write("a.tar.bz2", _tar("w:bz2", {"a.csv": _csv()}))
+    with pytest.raises(DeliveryRefused, match=r"the ending \.bz2 does not say") as refused:
+        bench.run()
+    assert ".zip" in str(refused.value.expected)
+    assert "packed as one of these" in str(refused.value.next_step)
+
+
 def test_a_truncated_json_file_is_refused(tmp_path: Path) -> None:
     bench = Workbench.of(tmp_path, path="data/*.json")
     bench.write("a.json", json.dumps(_records()).encode()[:-20])

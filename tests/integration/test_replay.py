@@ -124,6 +124,10 @@ def test_every_waiting_row_is_shown(faulty: Tiny) -> None:
     assert "no exchange rate for USD in the month from 2024-01-01, nor one before it" in shown
     assert '"order_id":"A8"' in shown
     assert "None" not in shown
+    unknown = CliRunner().invoke(main, ["quarantine", "show", "--source", "nosuch", *place])
+    assert unknown.exit_code == 2
+    assert "there is no source 'nosuch'" in unknown.output
+    assert "expected: one of " in unknown.output
 
 
 def test_an_added_rate_and_a_longer_carry_give_what_a_clean_load_gives(
