@@ -1,4 +1,7 @@
-"""The two gates of a run: after loading, and after building."""
+"""The two gates of a run: after loading, and after building.
+
+The suites are Python's work, so that DuckDB reconciles the layers meanwhile.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -18,12 +21,19 @@ if TYPE_CHECKING:
 def judge_deliveries(workspace: "Workspace") -> list[CheckResult]:
     """Judge what this run loaded: row rules, delivery profiles, delivered = raw + quarantined."""
     workspace.say("Judging the deliveries")
-    with workspace.connect() as connection:
+
+    def reconcile(connection: "duckdb.DuckDBPyConnection") -> list[CheckResult]:
+        return reconciliation.delivered(connection, tuple(ENTITIES))
+
+    with (
+        workspace.connect() as connection,
+        beside(workspace.connect, reconcile) as reconciled,
+    ):
         frames = deliveries.frames(connection, workspace.company, workspace.run_id)
         results = [
             *row_rules.results(connection, workspace.run_id),
             *workspace.gate_session.judge(frames),
-            *reconciliation.delivered(connection, tuple(ENTITIES)),
+            *reconciled(),
         ]
         record(connection, workspace.run_id, results)
     return _refuse_if_failed(workspace, results)
@@ -32,8 +42,7 @@ def judge_deliveries(workspace: "Workspace") -> list[CheckResult]:
 def judge_marts(workspace: "Workspace") -> list[CheckResult]:
     """Judge what was built: the suites on marts, raw = core = marts, no double counts.
 
-    The suites are Python's work. What DuckDB has to do until the marts are published, adding up the
-    layers and writing Parquet files, is done beside them.
+    The Parquet files that publishing needs are written beside the suites as well.
     """
     workspace.say("Judging the marts")
 
