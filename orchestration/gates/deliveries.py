@@ -6,7 +6,7 @@ against the usual are wide: they are there for the truncated file and the decima
 wrong place, and a quiet day or a correction of three lines must pass.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ingest.company import Company, Source
@@ -70,6 +70,22 @@ usual_prices as (
     select column_name, max(mean) as highest, min(mean) as lowest
     from prices where not is_new group by column_name having count(*) >= $enough
 ),
+-- where there is no history yet, what is loaded together can be compared
+others_prices as (
+    select *,
+        greatest(
+            max(mean) over (of_column rows between unbounded preceding and 1 preceding),
+            max(mean) over (of_column rows between 1 following and unbounded following)
+        ) as highest_other
+    from prices
+    where is_new and column_name not in (select column_name from usual_prices)
+    window of_column as (partition by column_name order by delivery_id)
+    qualify count(*) over (partition by column_name) > $enough
+),
+of_others as (
+    select delivery_id, max(mean / nullif(highest_other, 0)) as highest
+    from others_prices group by delivery_id
+),
 of_prices as (
     select prices.delivery_id, max(prices.mean / nullif(usual_prices.highest, 0)) as highest,
         min(prices.mean / nullif(usual_prices.lowest, 0)) as lowest
@@ -122,6 +138,7 @@ select
         then delivered.rows_delivered / usual.fewest_rows end as rows_against_fewest,
     of_prices.highest as highest_price_against_usual,
     of_prices.lowest as lowest_price_against_usual,
+    of_others.highest as highest_price_against_others,
     case when delivered.rows_delivered >= $with_shares
         then of_columns.steady_values_missing end as steady_values_missing,
     of_columns.column_with_steady_values,
@@ -131,6 +148,7 @@ from delivered
 cross join usual
 left join of_columns using (delivery_id)
 left join of_prices using (delivery_id)
+left join of_others using (delivery_id)
 order by delivered.delivery_id
 """
 # yen stand beside pounds in the files of one source: what is in a currency of its own is compared
@@ -147,6 +165,7 @@ where _delivery_id in (select unnest($judged)) and currency not in (
 )
 """
 _STEEP = ("amount_per_row_against_usual", "highest_price_against_usual")
+_STEEP_AMONG_OTHERS = ("highest_price_against_others",)
 _LATE = """
 select epoch(now()::timestamp - max(fetched_at)) / epoch(cast($every as interval)) as intervals_late
 from audit.deliveries where source = $source
@@ -178,23 +197,34 @@ def _frame(connection: "duckdb.DuckDBPyConnection", source: Source, run_id: str)
             "with_shares": _ROWS_WITH_SHARES,
         },
     )
-    if any((row[measure] or 0) > _TIMES_THE_USUAL_PRICE for row in rows for measure in _STEEP):
-        _spare_new_currencies(connection, source, rows)
+    if any(_is_steep(row, _STEEP) for row in rows):
+        _spare_new_currencies(connection, source, rows, _STEEP)
+    for row in rows:
+        if _is_steep(row, _STEEP_AMONG_OTHERS):
+            _spare_new_currencies(connection, source, [row], _STEEP_AMONG_OTHERS)
     return Frame(
         f"delivery.{source.name}", f"raw.{source.entity}", "delivery_id", rows, _ranges(source)
     )
 
 
+def _is_steep(row: Mapping[str, Any], measures: Iterable[str]) -> bool:
+    return any((row[measure] or 0) > _TIMES_THE_USUAL_PRICE for measure in measures)
+
+
 def _spare_new_currencies(
-    connection: "duckdb.DuckDBPyConnection", source: Source, rows: Sequence[dict[str, Any]]
+    connection: "duckdb.DuckDBPyConnection",
+    source: Source,
+    rows: Sequence[dict[str, Any]],
+    measures: Iterable[str],
 ) -> None:
+    """Compare nothing of those rows whose currency no other delivery of the source has."""
     found = connection.execute(
         _IN_NEW_CURRENCY.format(entity=source.entity),
         {"source": source.name, "judged": [row["delivery_id"] for row in rows]},
     ).fetchall()
     for row in rows:
         if (row["delivery_id"],) in found:
-            row.update(dict.fromkeys(_STEEP))
+            row.update(dict.fromkeys(measures))
 
 
 def _is_price(column: str) -> bool:
@@ -231,6 +261,11 @@ def _ranges(source: Source) -> list[Range]:
             "lowest_price_against_usual", 1 / price, None,
             f"a mean price of at least a {price}th of the usual: is the decimal mark right?",
             "warn",
+        ),
+        Range(
+            "highest_price_against_others", None, price,
+            f"a mean price of at most {price} times that of all others loaded with it, where there "
+            "is no history yet: is the decimal mark right?", "warn",
         ),
         Range(
             "rows_against_fewest", 0 if source.replaces else 0.5, None,

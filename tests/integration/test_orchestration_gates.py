@@ -233,6 +233,25 @@ def test_another_currency_is_compared_with_nothing(
     assert _failed(Session().judge(deliveries.frames(warehouse, company, RUN))) == set()
 
 
+def test_without_history_prices_are_compared_with_what_is_loaded_beside(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    warehouse.execute("delete from audit.deliveries")
+    _history(warehouse)
+    company = load_company(tmp_path / "company.yml")
+    warehouse.execute("update audit.deliveries set run_id = ?", [RUN])
+    assert _failed(Session().judge(deliveries.frames(warehouse, company, RUN))) == set()
+    _deliver(warehouse, "d-new", RUN, rows=900)
+    _profile(warehouse, "d-new", "unit_price", "sum", 900 * 5 * 100)
+    results = Session().judge(deliveries.frames(warehouse, company, RUN))
+    assert _failed(results) == {"highest_price_against_others"}
+    assert not any(one.blocks for one in results)
+    [found] = [one for one in results if not one.is_passed]
+    assert [row["delivery_id"] for row in found.sample] == ["d-new"]
+    warehouse.execute("update stored.sales set currency = 'JPY' where _delivery_id = 'd-new'")
+    assert _failed(Session().judge(deliveries.frames(warehouse, company, RUN))) == set()
+
+
 @pytest.mark.parametrize(
     ("rows", "profile", "caught"),
     [
