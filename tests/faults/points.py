@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,8 +74,13 @@ def die() -> None:
 
 def take_all_room(folder: Path) -> None:
     """Leave no room on the disk of a folder; the file `filler` in it holds what there was."""
+    taken = 0
     with (folder / "filler").open("wb") as out:
-        os.posix_fallocate(out.fileno(), 0, shutil.disk_usage(folder).free)
+        while free := shutil.disk_usage(folder).free:
+            # the run's other threads may take some of it first: then nothing is taken here
+            with suppress(OSError):
+                os.posix_fallocate(out.fileno(), taken, free)
+                taken += free
 
 
 def _half_copied(original: Original, file: Any, partial: Path, where: str) -> None:
