@@ -168,8 +168,9 @@ sourced as (
         case
             when own_firms.period is not null and totals.has_sample then 'market data'
             when totals.has_sample and totals.universe_size is null then null
-            when own_sales.period is not null then 'own sales'
-            when sold_markets.market is not null and own_spans.months_with_sales_data > 0
+            when
+                own_sales.period is not null
+                or (sold_markets.market is not null and own_spans.months_with_sales_data > 0)
                 then 'own sales'
             when own_firms.period is not null then 'market data'
             when own_spans.months_with_sales_data > 0 then 'own sales'
@@ -219,6 +220,11 @@ shares as (
 
     select
         *,
+        {%- for end in ['low', 'high'] %}
+        100.0 * cast(own_value_home as double)
+        / nullif(cast(market_value_{{ end }}_home as double), 0)
+            as value_share_of_{{ end }}_market_pct,
+        {%- endfor %}
         100.0 * cast(own_units as double)
         / nullif(cast(market_units as double), 0) as volume_share_pct,
         100.0 * cast(own_value_home as double)
@@ -368,27 +374,17 @@ final as (
         cast(shares.market_value_home as decimal(38, 4)) as market_value_home,
         shares.value_share_pct,
         case
+            when certainty.interval_method = 'published range' and shares.own_value_home < 0
+                then shares.value_share_of_low_market_pct
             when certainty.interval_method = 'published range'
-                then
-                    100.0 * cast(shares.own_value_home as double)
-                    / nullif(cast(
-                        case
-                            when shares.own_value_home < 0 then shares.market_value_low_home
-                            else shares.market_value_high_home
-                        end as double
-                    ), 0)
+                then shares.value_share_of_high_market_pct
             when certainty.interval_method like 'cluster%' then share_intervals.value_share_low_pct
         end as value_share_low_pct,
         case
+            when certainty.interval_method = 'published range' and shares.own_value_home < 0
+                then shares.value_share_of_high_market_pct
             when certainty.interval_method = 'published range'
-                then
-                    100.0 * cast(shares.own_value_home as double)
-                    / nullif(cast(
-                        case
-                            when shares.own_value_home < 0 then shares.market_value_high_home
-                            else shares.market_value_low_home
-                        end as double
-                    ), 0)
+                then shares.value_share_of_low_market_pct
             when certainty.interval_method like 'cluster%' then share_intervals.value_share_high_pct
         end as value_share_high_pct,
         case
