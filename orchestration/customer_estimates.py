@@ -93,6 +93,8 @@ class _Group:
     """One basis and cohort of the cells, as they are now.
 
     Attributes:
+        since: The first purchase of all.
+        until: The end of the histories.
         data_version: Of what is fitted, the histories.
         content: Of what came after them too, by which models are compared.
     """
@@ -100,6 +102,7 @@ class _Group:
     basis: str
     cohort: str
     until: date
+    since: date
     held_out_time: float
     repeaters: int
     data_version: str
@@ -144,17 +147,13 @@ def _are_built(connection: "duckdb.DuckDBPyConnection") -> bool:
 def _groups(connection: "duckdb.DuckDBPyConnection") -> list[_Group]:
     """Every basis and cohort; the data version is a hash of its histories, in whatever order."""
     rows = connection.execute(f"""
-        select basis, cohort, max(held_out_time), count(*) filter (x > 0),
+        select basis, cohort, max(until_date), min(first_date), max(held_out_time),
+            count(*) filter (x > 0),
             sum(hash(x, t_x, t)::hugeint)::varchar,
             sum(hash(x, t_x, t, held_out_occasions)::hugeint)::varchar
         from {HISTORIES} group by basis, cohort order by basis, cohort
     """).fetchall()
-    ends = dict(connection.execute(f"select distinct basis, until_date from {HISTORIES}")
-                .fetchall())  # fmt: skip
-    return [
-        _Group(basis, cohort, ends[basis], time, repeaters, *map(_digest, hashes))
-        for basis, cohort, time, repeaters, *hashes in rows
-    ]
+    return [_Group(*row[:-2], *map(_digest, row[-2:])) for row in rows]
 
 
 def _digest(*parts: object) -> str:
@@ -187,7 +186,7 @@ def _is_to_fit(
     if anew:
         return True
     changed: float = connection.execute(_CHANGED).fetchall()[0][0]
-    [(first,)] = connection.execute(f"select min(first_date) from {HISTORIES}").fetchall()
+    first = min(group.since for group in groups)
     passed = max(
         100.0 * abs((now[row[:2]].until - row[3]).days) / max((row[3] - first).days, 1)
         for row in rows
@@ -574,12 +573,16 @@ def _score_all(connection: "duckdb.DuckDBPyConnection", settings: CustomerValue)
 
 def _content(connection: "duckdb.DuckDBPyConnection", settings: CustomerValue) -> str:
     """What the scores follow from: histories, fits, horizon and discount."""
-    histories = connection.execute(
-        f"select count(*), sum(hash(each_one)::hugeint) from {HISTORIES} as each_one"
-    ).fetchall()
     fits = connection.execute(
         "select basis, cohort, fit_id, spend_fit_id from estimates.customer_fits order by all"
     ).fetchall()
+    # without a fit nobody is scored, whoever is there
+    histories = (
+        any(fit_id for _, _, fit_id, _ in fits)
+        and connection.execute(
+            f"select count(*), sum(hash(each_one)::hugeint) from {HISTORIES} as each_one"
+        ).fetchall()
+    )
     return _digest(VERSION, histories, fits, settings.horizon_weeks, settings.discount_rate_pct)
 
 
