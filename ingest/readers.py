@@ -8,6 +8,7 @@ A delivery is read as parts: one file, or the members of an archive. Parts with 
 are read together, in one pass.
 """
 
+import codecs
 import csv
 import fnmatch
 import gzip
@@ -52,6 +53,9 @@ PART = "_tradewind_part"
 _UTF8 = ("utf-8", "utf8", "utf-8-sig", "utf_8", "utf_8_sig", "ascii", "us-ascii")
 _TEXT_FORMATS = ("csv", "json", "jsonl")
 _DELIMITERS = (",", ";", "\t", "|")
+_ASCII = bytes(range(128))
+# a text broken long before may hold a letter or two that look like UTF-8
+_CERTAIN_LETTERS = 3
 _HEAD = 1 << 18
 _SAMPLE_PARTS = 20
 _MAX_LINE = 16 << 20
@@ -455,6 +459,15 @@ def _check_names(source: Source, width: int, where: str) -> None:
 
 def _transcode(path: Path, encoding: str, folder: Path, name: str, where: str) -> Path:
     """The file as UTF-8."""
+    letters = _utf8_letters(path)
+    if len(letters) >= _CERTAIN_LETTERS:
+        raise DeliveryRefused(
+            f"{name} is not text in {encoding}: all of it is UTF-8, with letters such as "
+            + " ".join(letters),
+            where,
+            f"text in {encoding}",
+            f"set `encoding: utf-8` of the source, or have the file sent in {encoding}",
+        )
     try:
         return _copy_text(path, folder, encoding, "")
     except UnicodeError as error:
@@ -464,6 +477,26 @@ def _transcode(path: Path, encoding: str, folder: Path, name: str, where: str) -
             f"text in {encoding}",
             "set `encoding:` of the source to what the file is written in",
         ) from error
+
+
+def _utf8_letters(path: Path) -> list[str]:
+    """Letters beyond ASCII, as many as are certain, of a file that is UTF-8 from end to end.
+
+    Text in a single-byte encoding is not: each of its letters would have to stand beside one that
+    fits it.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    letters: set[str] = set()
+    try:
+        with path.open("rb") as opened:
+            while block := opened.read(_COPY):
+                text = decoder.decode(block)
+                if len(letters) < _CERTAIN_LETTERS and not text.isascii():
+                    letters.update(text.encode().translate(None, _ASCII).decode())
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return []
+    return sorted(letters)[:_CERTAIN_LETTERS]
 
 
 def _copy_text(path: Path, folder: Path, encoding: str, newline: str | None) -> Path:

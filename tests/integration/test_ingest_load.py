@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from ingest import quarantine
+from ingest import quarantine, readers
 from ingest.errors import CompanyFileError, DeliveryRefused
 from ingest.landing import manifest
 from ingest.load import pending, prepare
@@ -310,6 +310,39 @@ def test_wrong_encodings_are_told(tmp_path: Path) -> None:
     bench.write("a.csv", text.encode())
     with pytest.raises(DeliveryRefused, match="not text in utf-16"):
         bench.run()
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "iso-8859-15", "cp1251", "cp437"])
+@pytest.mark.parametrize("text", ["Süßes Café", "Größe 5 €", "Привет"])
+def test_utf8_is_not_read_in_another_encoding(
+    tmp_path: Path, encoding: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # so that every letter is come across in halves
+    monkeypatch.setattr(readers, "_COPY", 1)
+    bench = Workbench.of(tmp_path, f"encoding: {encoding}")
+    bench.put("a.csv", line(product=text))
+    with pytest.raises(DeliveryRefused) as refused:
+        bench.run()
+    assert refused.value.exit_code == 1
+    assert refused.value.what.startswith(f"data/a.csv is not text in {encoding}: all of it is UTF")
+    assert refused.value.where == "source shop: data/a.csv"
+    assert "`encoding: utf-8`" in str(refused.value.next_step)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        line(product="Süßes Café Grün Öl").encode("latin-1"),
+        # a name that was broken before, and one that is not; and a broken one alone
+        (line(product="GrÃ¶ÃŸe Ã¼") + "\n" + line("2", product="Größe")).encode("cp1252"),
+        line(product="CafÃ©").encode("cp1252"),
+        line(product="plain").encode(),
+    ],
+)
+def test_what_may_be_in_its_encoding_is_read(tmp_path: Path, content: bytes) -> None:
+    bench = Workbench.of(tmp_path, "encoding: windows-1252")
+    bench.write("a.csv", HEADER.encode() + b"\n" + content + b"\n")
+    assert bench.run().rows_loaded == content.count(b"\n") + 1
 
 
 def _records() -> list[dict[str, Any]]:
