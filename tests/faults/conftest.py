@@ -1,7 +1,7 @@
 """A published company of six order lines, and what is done to it before its next version.
 
-Four builds are all that the folder costs: the first version, the next one in `judged`, the next one
-after all that could go wrong in `battered`, and the one of the mended files.
+Three builds are all that the folder costs: the first version, the next one in `judged`, and that
+again after all that could go wrong in `battered`.
 """
 
 import shutil
@@ -21,7 +21,7 @@ from ingest.home import Home
 from orchestration.lock import owner as lock_owner
 from orchestration.lock import writer_lock
 from orchestration.versions import current_version
-from tests.faults import points
+from tests.faults import bad_files, points
 from tests.faults.warm import Ended, Warm
 from tests.integration.conftest import ORDER_COLUMNS, ORDERS, TINY
 
@@ -184,6 +184,36 @@ def second_day(shop: Shop) -> Shop:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """How a run with bad files ended, and what readers saw after it."""
+
+    ended: Ended
+    version: str | None
+    content: Content
+
+
+@pytest.fixture(scope="session")
+def delivered(first_day: Shop, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """A copy, to which `refusals` and then `judged` deliver."""
+    return first_day.copy(tmp_path_factory.mktemp("delivered"))
+
+
+@pytest.fixture(scope="session")
+def refusals(delivered: Shop, tmp_path_factory: pytest.TempPathFactory) -> list[Refusal]:
+    """The runs with each step of the bad files, which are mended after it."""
+    folder, found = tmp_path_factory.mktemp("files"), []
+    for faults in bad_files.STEPS:
+        for fault in faults:
+            good = bad_files.good(fault.file, folder)
+            delivered.write(f"orders/{fault.file}", fault.spoil(good))
+        ended = delivered.run()
+        found.append(Refusal(ended, delivered.version, delivered.content()))
+        for fault in faults:
+            delivered.write(f"orders/{fault.file}", bad_files.good(fault.file, folder))
+    return found
+
+
+@dataclass(frozen=True)
 class Twice:
     """What two runs at once did, and what readers saw meanwhile.
 
@@ -290,10 +320,14 @@ def small_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path | None
 
 
 @pytest.fixture(scope="session")
-def judged(first_day: Shop, tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    """The second day's candidate, judged, after kills while landing and while judging it."""
-    shop = first_day.copy(tmp_path_factory.mktemp("judged"))
+def judged(
+    delivered: Shop, refusals: list[Refusal], tmp_path_factory: pytest.TempPathFactory
+) -> Shop:
+    """The second day's candidate, with all files that were mended, judged; after kills while
+    landing and while judging it."""
+    shop = delivered.copy(tmp_path_factory.mktemp("judged"))
     shop.orders("2024-02", *SECOND_DAY)
+    shop.orders(bad_files.HEADER_ONLY.removesuffix(".csv"))
     before, version = shop.content(), shop.version
     for point in (*points.LANDING, points.CHECKED):
         kill(shop, point)
@@ -314,11 +348,13 @@ def both_days(judged: Shop, tmp_path_factory: pytest.TempPathFactory) -> Content
     assert shop.run(stage="publish_judged").code == 0
     with duckdb.connect(str(shop.home.warehouse), read_only=True) as connection:
         sales = connection.execute(
-            "select list(order_id order by order_id), sum(net_amount_home) from core.fct_sales"
+            "select list(order_id order by order_id) filter (order_id not like '%.%-%'), count(*), "
+            "sum(net_amount_home) from core.fct_sales"
         ).fetchall()
-    # 133 in pounds; 10.50 in euros at 0.86, and 31.50, 52.50 and 16.00 at 0.87
+    # 133 in pounds; 10.50 in euros at 0.86, and 31.50, 52.50 and 16.00 at 0.87; and 20 lines of
+    # 7 pounds in each of nine files
     orders = ["A1", "A2", "A3", "A4", "A5", "A6", "B1", "B2"]
-    assert sales == [(orders, Decimal("229.0300"))]
+    assert sales == [(orders, 8 + 9 * 20, Decimal("229.0300") + 9 * 20 * 7)]
     return shop.content()
 
 
