@@ -2,8 +2,9 @@
 compiled SQL, without Dagster and dbt. What it makes is what a full build makes."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,18 +35,19 @@ class SmallCompany:
         self.rows.setdefault(entity, []).extend({**same, **row} for row in rows)
         return self
 
-    def build(self) -> duckdb.DuckDBPyConnection:
+    def build(self, database: str = ":memory:") -> duckdb.DuckDBPyConnection:
         """Load the rows and make every table; return a connection to the warehouse."""
-        self.home.versions.mkdir(parents=True, exist_ok=True)
-        connection = duckdb.connect(str(self.home.versions / "20240101T000000000000.duckdb"))
+        # a hundred tables of a few rows: more threads only wait for each other
+        connection = duckdb.connect(database, config={"threads": 1})
         company = self._load(connection)
         make_tables(connection, self.home, company.customer_value)
         return connection
 
     def publish(self) -> Home:
         """Build, close, and let readers see it."""
-        self.build().close()
-        (version,) = self.home.versions.glob("*.duckdb")
+        self.home.versions.mkdir(parents=True)
+        version = self.home.versions / "20240101T000000000000.duckdb"
+        self.build(str(version)).close()
         self.home.warehouse.symlink_to(version)
         return self.home
 
@@ -80,6 +82,15 @@ def make_tables(
     connection: duckdb.DuckDBPyConnection, home: Home, settings: CustomerValue | None = None
 ) -> None:
     """Make every table anew from the raw layer that a connection sees, estimates between them."""
+    made = make_some(connection, home, READ)
+    estimate(connection, settings or CustomerValue())
+    models = _models(home.dbt.resolve())
+    for name in models:
+        _make(connection, models, name, made)
+
+
+def make_some(connection: duckdb.DuckDBPyConnection, home: Home, names: Iterable[str]) -> set[str]:
+    """Make some tables anew and what they are made from, if not from estimates; return all made."""
     prepare_audit(connection)
     connection.execute("create schema if not exists intermediate")
     for seed in SEEDS.glob("*.csv"):
@@ -87,13 +98,16 @@ def make_tables(
             f"create table intermediate.{seed.stem} as "
             f"from read_csv('{seed}', all_varchar = true, nullstr = '?')"
         )
-    models = project_models(home)
+    models = _models(home.dbt.resolve())
     made: set[str] = set()
-    for name in READ:
+    for name in names:
         _make(connection, models, name, made)
-    estimate(connection, settings or CustomerValue())
-    for name in models:
-        _make(connection, models, name, made)
+    return made
+
+
+@cache
+def _models(dbt: Path) -> dict[str, Model]:
+    return project_models(Home(dbt.parent))
 
 
 def _make(
