@@ -573,16 +573,12 @@ def _score_all(connection: "duckdb.DuckDBPyConnection", settings: CustomerValue)
 
 def _content(connection: "duckdb.DuckDBPyConnection", settings: CustomerValue) -> str:
     """What the scores follow from: histories, fits, horizon and discount."""
+    histories = connection.execute(
+        f"select count(*), sum(hash(each_one)::hugeint) from {HISTORIES} as each_one"
+    ).fetchall()
     fits = connection.execute(
         "select basis, cohort, fit_id, spend_fit_id from estimates.customer_fits order by all"
     ).fetchall()
-    # without a fit nobody is scored, whoever is there
-    histories = (
-        any(fit_id for _, _, fit_id, _ in fits)
-        and connection.execute(
-            f"select count(*), sum(hash(each_one)::hugeint) from {HISTORIES} as each_one"
-        ).fetchall()
-    )
     return _digest(VERSION, histories, fits, settings.horizon_weeks, settings.discount_rate_pct)
 
 
