@@ -1,8 +1,13 @@
 """The daily job in process: it publishes, finds nothing new, and refuses what fails a check."""
 
+import shutil
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import dagster as dg
@@ -11,6 +16,7 @@ import pytest
 from dagster._core.errors import DagsterExecutionInterruptedError
 
 from ingest.errors import DeliveryRefused
+from ingest.home import Home
 from orchestration import (
     customer_estimates,
     dbt_runner,
@@ -41,42 +47,38 @@ def _materialise(tiny: Tiny, *keys: str) -> dg.ExecuteInProcessResult:
     return job.execute_in_process(asset_selection=selected, raise_on_error=False)
 
 
-def test_a_run_publishes_and_the_next_finds_nothing_new(tiny: Tiny) -> None:
-    first = _run(tiny)
-    assert (first.status, first.failed_checks, first.exit_code) == ("published", [], 0)
-    assert first.version == current_version(tiny.home)
-    # (2 + 4 + 6) x 10.50 in pounds
-    sql = "select sum(net_amount_home) from core.fct_sales where currency = 'GBP'"
-    assert tiny.rows(sql) == [(Decimal("126.0000"),)]
-    kinds = dict(tiny.rows("select kind, bool_and(is_passed) from audit.checks group by kind"))
-    assert kinds == dict.fromkeys(
-        ["dbt_test", "estimate", "great_expectations", "reconciliation", "row_rule"], True
-    )
-    described = "select count(*) from audit.column_docs where schema_name = 'marts'"
-    assert tiny.rows(described)[0][0] > 50
-    assert (tiny.home.reports / first.version / "data_docs" / "index.html").exists()
+@dataclass(frozen=True)
+class Ran:
+    """A run of the tiny company: how it ended, what it said, and who estimated its customers."""
 
-    second = _run(tiny)
-    assert (second.status, second.version, second.run_id) == ("nothing_new", first.version, None)
-    assert not unpublished(tiny.company, tiny.home)
+    tiny: Tiny
+    result: pipeline.RunResult
+    said: list[str]
+    estimators: list[str]
 
-    # later: two more lines, one without a price, and a source that has gone: the rest goes on
-    (tiny.folder / "products.csv").unlink()
-    tiny.orders("2024-02", "B1,2024-02-01 10:00:00,GB,C1,P1,1,7.00,GBP",
-                "B2,2024-02-01 10:00:00,GB,C1,P1,1,7.00,GBP",
-                "B3,2024-02-01 10:00:00,GB,C1,P1,1,,GBP")  # fmt: skip
-    third = _run(tiny)
-    assert (third.status, third.rows_quarantined, third.exit_code) == ("published", 1, 3)
-    assert list(third.unreachable) == ["catalogue"]
-    assert tiny.rows("select count(*) from core.fct_sales") == [(8,)]
-    assert any("row_rule" in warning for warning in third.warnings)
-    runs = tiny.rows("select rows_loaded, is_full_refresh from audit.runs order by started_at")
-    assert runs == [(6 + 2 + 2 + 2, True), (2, False)]
+    @property
+    def scored(self) -> list[tuple[object, ...]]:
+        """What customers were last scored on."""
+        return self.tiny.rows("select content from estimates.scored_on")
 
 
-def test_what_comes_while_dagster_starts_is_loaded_too(
-    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def _ran(tiny: Tiny, patch: pytest.MonkeyPatch, said: list[str], *watched: ModuleType) -> Ran:
+    """Run it, and note the threads in which the `estimate` of some modules is called."""
+    estimators: list[str] = []
+
+    def noted(*arguments: Any) -> Any:
+        estimators.append(threading.current_thread().name)
+        return customer_estimates.estimate(*arguments)
+
+    for module in watched:
+        patch.setattr(module, "estimate", noted)
+    return Ran(tiny, _run(tiny, progress=said.append), said, estimators)
+
+
+@pytest.fixture(scope="module")
+def first(make_tiny: Callable[[Path], Tiny], tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """The first run. A file comes while Dagster starts, and to estimate beside the models fails."""
+    tiny = make_tiny(tmp_path_factory.mktemp("first"))
     said: list[str] = []
     real = pipeline._job_run
 
@@ -87,13 +89,69 @@ def test_what_comes_while_dagster_starts_is_loaded_too(
         tiny.orders("2024-02", "B1,2024-02-01 10:00:00,GB,C1,P1,1,7.00,GBP")
         return real(*arguments)
 
-    monkeypatch.setattr(pipeline, "_job_run", job_run)
-    done = _run(tiny, progress=said.append)
-    assert said.index("Loading orders") < said.index("Landing orders")
-    [orders] = [source for source in done.sources if source.source == "orders"]
+    def goes_wrong(connection: Any, *_: Any) -> None:
+        connection.execute("insert into estimates.scored_on values ('half of it')")
+        raise MemoryError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "_job_run", job_run)
+        patch.setattr(early_estimates, "estimate", goes_wrong)
+        return _ran(tiny, patch, said, estimates)
+
+
+@pytest.fixture(scope="module")
+def later(first: Ran, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """The next: three more lines, one without a price, and a source that has gone."""
+    folder = tmp_path_factory.mktemp("later") / "copy"
+    shutil.copytree(first.tiny.home.root.parent, folder, symlinks=True)
+    tiny = Tiny(folder / "company", Home(folder / "home"))
+    (tiny.folder / "products.csv").unlink()
+    tiny.orders("2024-03", "C1,2024-03-01 10:00:00,GB,C1,P1,1,7.00,GBP",
+                "C2,2024-03-01 10:00:00,GB,C1,P1,1,7.00,GBP",
+                "C3,2024-03-01 10:00:00,GB,C1,P1,1,,GBP")  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        return _ran(tiny, patch, [], estimates, early_estimates)
+
+
+def test_a_run_publishes(first: Ran) -> None:
+    tiny, result = first.tiny, first.result
+    assert (result.status, result.failed_checks, result.exit_code) == ("published", [], 0)
+    assert result.version == current_version(tiny.home)
+    # (2 + 4 + 6) x 10.50 and 7.00 in pounds
+    sql = "select sum(net_amount_home) from core.fct_sales where currency = 'GBP'"
+    assert tiny.rows(sql) == [(Decimal("133.0000"),)]
+    kinds = dict(tiny.rows("select kind, bool_and(is_passed) from audit.checks group by kind"))
+    assert kinds == dict.fromkeys(
+        ["dbt_test", "estimate", "great_expectations", "reconciliation", "row_rule"], True
+    )
+    described = "select count(*) from audit.column_docs where schema_name = 'marts'"
+    assert tiny.rows(described)[0][0] > 50
+    assert (tiny.home.reports / result.version / "data_docs" / "index.html").exists()
+
+
+def test_the_next_finds_nothing_new(first: Ran) -> None:
+    second = _run(first.tiny)
+    assert (second.status, second.run_id) == ("nothing_new", None)
+    assert second.version == first.result.version
+    assert not unpublished(first.tiny.company, first.tiny.home)
+
+
+def test_what_is_new_is_published_though_a_source_has_gone(later: Ran) -> None:
+    tiny, result = later.tiny, later.result
+    assert (result.status, result.rows_quarantined, result.exit_code) == ("published", 1, 3)
+    assert list(result.unreachable) == ["catalogue"]
+    assert tiny.rows("select count(*) from core.fct_sales") == [(len(ORDERS) + 3,)]
+    assert any("row_rule" in warning for warning in result.warnings)
+    runs = tiny.rows("select rows_loaded, is_full_refresh from audit.runs order by started_at")
+    assert runs == [(len(ORDERS) + 1 + 2 + 2 + 2, True), (2, False)]
+
+
+def test_what_comes_while_dagster_starts_is_loaded_too(first: Ran) -> None:
+    assert first.said.index("Loading orders") < first.said.index("Landing orders")
+    [orders] = [source for source in first.result.sources if source.source == "orders"]
     assert (orders.deliveries, orders.rows_loaded) == (2, len(ORDERS) + 1)
-    assert tiny.rows("select count(*) from core.fct_sales") == [(len(ORDERS) + 1,)]
-    assert tiny.rows("select count(distinct run_id) from audit.deliveries") == [(1,)]
+    assert first.tiny.rows("select count(*) from core.fct_sales") == [(len(ORDERS) + 1,)]
+    assert first.tiny.rows("select count(distinct run_id) from audit.deliveries") == [(1,)]
 
 
 def test_who_interrupts_a_run_does_not_wait_for_what_is_being_loaded(
@@ -116,33 +174,16 @@ def test_who_interrupts_a_run_does_not_wait_for_what_is_being_loaded(
     assert time.monotonic() - began < 30
 
 
-def test_customers_are_estimated_beside_the_models_or_else_by_the_step(
-    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    where: list[str] = []
+def test_the_step_estimates_customers_where_that_failed_beside_the_models(first: Ran) -> None:
+    assert first.estimators == [threading.current_thread().name]
+    assert len(first.scored) == 1 and first.scored != [("half of it",)]
 
-    def goes_wrong(connection: Any, *_: Any) -> None:
-        connection.execute("insert into estimates.scored_on values ('half of it')")
-        raise MemoryError
 
-    def watched(*arguments: Any) -> Any:
-        where.append(threading.current_thread().name)
-        return customer_estimates.estimate(*arguments)
-
-    monkeypatch.setattr(estimates, "estimate", watched)
-    monkeypatch.setattr(early_estimates, "estimate", goes_wrong)
-    assert _run(tiny).status == "published"
-    scored = tiny.rows("select content from estimates.scored_on")
-    assert where == [threading.current_thread().name]
-    assert len(scored) == 1 and scored != [("half of it",)]
-
-    monkeypatch.setattr(early_estimates, "estimate", watched)
-    tiny.orders("2024-02", "B1,2024-02-01 10:00:00,GB,C1,P1,1,7.00,GBP")
-    assert _run(tiny).status == "published"
-    assert where[1:] == ["early-estimates"]
-    assert tiny.rows("select content from estimates.scored_on") != scored
+def test_customers_are_estimated_beside_the_models(first: Ran, later: Ran) -> None:
+    assert later.estimators == ["early-estimates"]
+    assert later.scored != first.scored
     checks = "select count(distinct run_id) from audit.checks where kind = 'estimate'"
-    assert tiny.rows(checks) == [(2,)]
+    assert later.tiny.rows(checks) == [(2,)]
 
 
 def test_customers_are_not_estimated_beside_the_models_where_memory_is_short() -> None:
