@@ -868,7 +868,7 @@ def _hash(path: Path) -> str:
 
 
 def _clear_partial(folder: Path) -> None:
-    """Remove what processes that are gone have left half copied."""
+    """Remove what processes that are gone have left half copied or half written."""
     for path in (folder / PARTIAL).glob("*-*"):
         owner = int(path.name.split("-")[0])
         if owner == os.getpid() or not Path(f"/proc/{owner}").exists():
@@ -876,6 +876,11 @@ def _clear_partial(folder: Path) -> None:
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink(missing_ok=True)
+    # a small file is written beside the one that it replaces; one of this process may be in use
+    for path in folder.glob(".*.*"):
+        writer = path.suffix.removeprefix(".")
+        if writer.isdigit() and not Path(f"/proc/{writer}").exists():
+            path.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

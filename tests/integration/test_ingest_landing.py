@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest import landing
+from ingest import landing, refusals
 from ingest.errors import DeliveryRefused, SourceUnreachable
 from tests.integration.workbench import HEADER, Workbench, line
 
@@ -162,6 +162,28 @@ def test_killed_while_landing_no_half_file_counts(bench: Workbench, delay_ms: in
     bench.land()
     assert len(landing.manifest(bench.home, "shop")) == 12
     assert list((bench.home.landing / "shop" / ".partial").iterdir()) == []
+
+
+def test_what_a_killed_run_left_half_written_is_removed(bench: Workbench) -> None:
+    bench.put("a.csv", line())
+    bench.land()
+    folder = bench.home.landing / "shop"
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    left, in_use = folder / f".refused.json.{gone.pid}", folder / f".refused.json.{os.getpid()}"
+    left.touch()
+    in_use.touch()
+    bench.land()
+    assert (left.exists(), in_use.exists()) == (False, True)
+
+
+def test_a_small_file_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(TypeError):
+        refusals.write_json(tmp_path / "refused.json", {"not": {"as": object()}})
+    (tmp_path / "refused.json").mkdir()
+    with pytest.raises(IsADirectoryError):
+        refusals.write_json(tmp_path / "refused.json", {})
+    assert [path.name for path in tmp_path.iterdir()] == ["refused.json"]
 
 
 def test_a_half_written_manifest_line_does_not_count(bench: Workbench) -> None:
