@@ -50,7 +50,8 @@ FORMATS = {
 }
 _FOREIGN_ARCHIVES = (".bz2", ".xz", ".zst", ".7z", ".rar")
 PART = "_tradewind_part"
-_UTF8 = ("utf-8", "utf8", "utf-8-sig", "utf_8", "utf_8_sig", "ascii", "us-ascii")
+# as Python calls them, whatever their names in the company file
+_UTF8 = ("utf-8", "utf-8-sig", "ascii")
 _TEXT_FORMATS = ("csv", "json", "jsonl")
 _DELIMITERS = (",", ";", "\t", "|")
 _ASCII = bytes(range(128))
@@ -366,7 +367,7 @@ def _open(
             "send the file again, then run again",
         )
     kind = _format(source, path, where)
-    if kind in _TEXT_FORMATS and source.encoding.lower().replace("_", "-") not in _UTF8:
+    if kind in _TEXT_FORMATS and codecs.lookup(source.encoding).name not in _UTF8:
         path = _transcode(path, source.encoding, folder, name, where)
     if kind == "csv":
         return _open_csv(source, delivery, path, name)

@@ -288,7 +288,7 @@ def test_decimal_and_thousands_marks_and_date_formats(tmp_path: Path) -> None:
     assert "%d.%m.%Y %H:%M" in reasons[1]
 
 
-@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16", "utf-8-sig"])
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16", "utf-8-sig", "U8", "cp65001"])
 def test_encodings(tmp_path: Path, encoding: str) -> None:
     bench = Workbench.of(tmp_path, f"encoding: {encoding}")
     text = f"{HEADER}\n{line(product='Süßes Café')}\n"
