@@ -30,6 +30,7 @@ from ingest.company import Company, Source
 from ingest.errors import DeliveryRefused, SourceUnreachable
 from ingest.home import Home
 from ingest.package import package_file
+from ingest.processes import is_running
 
 if TYPE_CHECKING:
     from ingest.database import Landed
@@ -871,7 +872,7 @@ def _clear_partial(folder: Path) -> None:
     """Remove what processes that are gone have left half copied or half written."""
     for path in (folder / PARTIAL).glob("*-*"):
         owner = int(path.name.split("-")[0])
-        if owner == os.getpid() or not Path(f"/proc/{owner}").exists():
+        if owner == os.getpid() or not is_running(owner):
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
             else:
@@ -879,7 +880,7 @@ def _clear_partial(folder: Path) -> None:
     # a small file is written beside the one that it replaces; one of this process may be in use
     for path in folder.glob(".*.*"):
         writer = path.suffix.removeprefix(".")
-        if writer.isdigit() and not Path(f"/proc/{writer}").exists():
+        if writer.isdigit() and not is_running(writer):
             path.unlink(missing_ok=True)
 
 

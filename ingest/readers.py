@@ -34,6 +34,7 @@ from ingest.expressions import TEXT, SourceColumn, source_alias
 from ingest.home import Home
 from ingest.landing import Delivery, ending, natural_key
 from ingest.package import RATE_COLUMNS, extract_rates, rates_sql
+from ingest.processes import is_running
 from ingest.remote import load_extension
 from ingest.sql import literal, quoted
 
@@ -129,7 +130,7 @@ def work_folder(home: Home) -> Iterator[Path]:
     root = home.root / "work"
     root.mkdir(parents=True, exist_ok=True)
     for left in root.iterdir():
-        if not Path(f"/proc/{left.name.split('-')[0]}").exists():
+        if not is_running(left.name.split("-")[0]):
             shutil.rmtree(left, ignore_errors=True)
     folder = root / f"{os.getpid()}-{next(_numbers)}"
     folder.mkdir()

@@ -93,8 +93,8 @@ class _Group:
     """One basis and cohort of the cells, as they are now.
 
     Attributes:
-        since: The first purchase of all.
-        until: The end of the histories.
+        until: The end of its histories.
+        since: The first purchase in them.
         data_version: Of what is fitted, the histories.
         content: Of what came after them too, by which models are compared.
     """

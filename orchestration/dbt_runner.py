@@ -13,6 +13,7 @@ from typing import Any
 
 from ingest.errors import TradewindError
 from ingest.home import Home
+from ingest.processes import is_running
 from orchestration.files import remove, write_json
 from orchestration.fingerprints import PROJECT, project_fingerprint
 from orchestration.storage import WRITING_SETTINGS
@@ -244,7 +245,7 @@ def _remove_killed(home: Home) -> None:
     """Remove the working folders of processes that are gone: only a killed one leaves any."""
     for pattern in ("profiles-*", "compile-*", ".manifest-*"):
         for folder in home.dbt.glob(pattern):
-            if not Path("/proc", folder.name.rpartition("-")[2]).exists():
+            if not is_running(folder.name.rpartition("-")[2]):
                 remove(folder)
 
 

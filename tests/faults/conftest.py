@@ -203,13 +203,13 @@ def refusals(delivered: Shop, tmp_path_factory: pytest.TempPathFactory) -> list[
     """The runs with each step of the bad files, which are mended after it."""
     folder, found = tmp_path_factory.mktemp("files"), []
     for faults in bad_files.STEPS:
+        mended = {fault.file: bad_files.good(fault.file, folder) for fault in faults}
         for fault in faults:
-            good = bad_files.good(fault.file, folder)
-            delivered.write(f"orders/{fault.file}", fault.spoil(good))
+            delivered.write(f"orders/{fault.file}", fault.spoil(mended[fault.file]))
         ended = delivered.run()
         found.append(Refusal(ended, delivered.version, delivered.content()))
-        for fault in faults:
-            delivered.write(f"orders/{fault.file}", bad_files.good(fault.file, folder))
+        for file, content in mended.items():
+            delivered.write(f"orders/{file}", content)
     return found
 
 
