@@ -24,6 +24,7 @@ import duckdb
 from ingest import functions
 from ingest.company import Company, Source
 from ingest.errors import CompanyFileError, DeliveryRefused, Problem
+from ingest.prices import DECIMAL_MARKS
 from ingest.specification import Entity
 from ingest.sql import literal, quoted
 from ingest.yaml_marks import read
@@ -33,6 +34,7 @@ _VARIANTS = (TEXT, "DOUBLE", "TIMESTAMP")
 _MAX_TRIES = 400
 _LOOK_ALIKES = (" \u00a0\u2009\u202f", "'\u2019`")
 _COUNTRY = "country_code"
+_PRICE = "parse_price"
 _PLAIN_NAME = re.compile(r"[^\W\d][\w .#%/-]*")
 _FORBIDDEN_CLASSES = {
     "SUBQUERY": "a subquery",
@@ -413,6 +415,20 @@ def _refuse(node: Mapping[str, Any]) -> None:
             "functions of one row that always give the same answer",
             f"did you mean {close[0]}?" if close else "write it without",
         )
+    if name == _PRICE:
+        _refuse_mark(node["children"][1:])
+
+
+def _refuse_mark(marks: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse a constant by which no price can be read; of others that is known by row only."""
+    for mark in marks:
+        value = mark.get("value", {}).get("value")
+        if mark["class"] == "CONSTANT" and value not in DECIMAL_MARKS:
+            raise ExpressionError(
+                f"{_PRICE} with the decimal mark {value!r}",
+                "a comma or a point",
+                f"write {_PRICE}(text, ',') or {_PRICE}(text, '.')",
+            )
 
 
 def _lambda_names(node: Any) -> frozenset[str]:

@@ -14,10 +14,11 @@ from duckdb.func import FunctionNullHandling
 from duckdb.sqltypes import VARCHAR
 
 from ingest.countries import NAME_KEY_MACRO, country_codes, currency_codes, name_keys
-from ingest.prices import currency_code, read_price
+from ingest.prices import DECIMAL_MARKS, currency_code, read_price
 
 _NAMES_TABLE: Final = "tradewind_country_names"
 _CODES_TABLE: Final = "tradewind_codes"
+_GUESSED: Final = "guessed"
 _IS_REGISTERED: Final = "tradewind_functions_are_registered"
 
 _COUNTRY_CODE = f"""
@@ -53,14 +54,12 @@ create or replace temp macro parse_price
                     case
                         when {_PLAIN} then try_cast(text_ as decimal(18, 4))
                         when {_CLEAR} then try_cast({_CLEAR_AMOUNT} as decimal(18, 4))
-                        else try_cast(tradewind_price_amount(text_, '') as decimal(18, 4))
+                        else try_cast(tradewind_price_amount(text_, '{_GUESSED}') as decimal(18, 4))
                     end
             )[1]
         end,
     (text, decimal_mark) as
         case
-            when decimal_mark not in (',', '.')
-                then error('parse_price: the decimal mark must be a comma or a point')
             when typeof(text) <> 'VARCHAR' then try_cast(text as decimal(18, 4))
             else try_cast(
                 tradewind_price_amount(cast(text as varchar), decimal_mark) as decimal(18, 4)
@@ -183,9 +182,13 @@ def _create_readers(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _price_amount(text: str | None, decimal_mark: str | None) -> str | None:
+    # not by error() in the macro: DuckDB takes that for volatile, which no mapping may be
+    if decimal_mark not in (None, _GUESSED, *DECIMAL_MARKS):
+        raise ValueError("parse_price: the decimal mark must be a comma or a point")
     if text is None or decimal_mark is None:
         return None
-    amount = read_price(text, decimal_mark=decimal_mark or None).amount
+    known = None if decimal_mark == _GUESSED else decimal_mark
+    amount = read_price(text, decimal_mark=known).amount
     return None if amount is None else f"{amount:f}"
 
 

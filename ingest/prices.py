@@ -17,6 +17,7 @@ from functools import cache, lru_cache
 from ingest.countries import NO_CURRENCY, currency_codes
 from ingest.currency_signs import THREE_DECIMALS, adjacent_signs, distinct_signs
 
+DECIMAL_MARKS = (",", ".")
 _LONGEST = 2000
 _SPACES = re.compile(r"[\s\u00a0\u2000-\u200a\u202f\u205f\u3000]")
 _QUOTES = re.compile("[\u2018\u2019\u00b4`]")

@@ -262,6 +262,36 @@ def test_a_column_with_a_space_or_a_reserved_name_needs_no_quotes(tmp_path: Path
     assert bench.run().rows_loaded == 1
 
 
+@pytest.mark.parametrize(
+    "price",
+    [
+        "parse_price(price, ',')",
+        "case when customer = 'x' then 0 else parse_price(price, ',') end",
+        "parse_price(price, case when product = 'p1' then ',' else '.' end)",
+    ],
+)
+def test_a_mapping_may_name_the_decimal_mark_of_a_price(tmp_path: Path, price: str) -> None:
+    bench = Workbench.of(
+        tmp_path, LOOSE, COLUMNS.replace("unit_price: price", f'unit_price: "{price}"')
+    )
+    bench.put("a.csv", line("1", price='"1,234"'), line("2", price="none"))
+    bench.run()
+    assert bench.rows("select order_id, unit_price from raw.sales") == [("1", Decimal("1.2340"))]
+
+
+def test_a_decimal_mark_by_which_no_price_can_be_read_is_told(tmp_path: Path) -> None:
+    bench = Workbench.of(
+        tmp_path,
+        "",
+        COLUMNS.replace("unit_price: price", "unit_price: \"parse_price(price, ';')\""),
+    )
+    bench.put("a.csv", line())
+    with pytest.raises(CompanyFileError) as refused:
+        bench.run()
+    assert "parse_price with the decimal mark ';'" in str(refused.value)
+    assert "a comma or a point" in str(refused.value)
+
+
 def test_decimal_and_thousands_marks_and_date_formats(tmp_path: Path) -> None:
     bench = Workbench.of(
         tmp_path,
