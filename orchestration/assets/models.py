@@ -186,6 +186,7 @@ def _selection(
         return [ON_ESTIMATES], []
     later = _built_later(context, manifest, translator, chosen)
     names = [manifest["nodes"][node]["name"] for node in chosen + missing]
+    names += tests_of_sources(manifest, chosen + missing)
     return names, tests_without_tables(manifest, chosen + missing, present - later)
 
 
@@ -252,6 +253,21 @@ def missing_ancestors(
                 queue.append(parent)
                 missing += [] if ephemeral else [parent]
     return missing
+
+
+def tests_of_sources(manifest: Mapping[str, Any], built: Iterable[str]) -> list[str]:
+    """Names of the tests that read sources alone and were given to one of some models.
+
+    dbt, which knows nothing of that, does not run them where it is to build these models only.
+    """
+    models = set(built)
+    return [
+        node["name"]
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "test"
+        and not node["refs"]
+        and models.intersection(node["depends_on"]["nodes"])
+    ]
 
 
 def tests_without_tables(

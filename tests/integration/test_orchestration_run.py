@@ -33,6 +33,14 @@ from orchestration.workspace import Workspace
 from tests.integration.conftest import ORDERS, Tiny
 
 pytestmark = pytest.mark.xdist_group("orchestration")
+RIVALS = """\
+  - name: rivals
+    entity: competitor_prices
+    kind: file
+    path: rivals.csv
+    columns: {observed_at: at, competitor: shop, market: "'GB'", product_id: sku, price: price,
+      currency: "'GBP'"}
+"""
 
 
 def _run(tiny: Tiny, **options: object) -> pipeline.RunResult:
@@ -99,12 +107,16 @@ def first(make_tiny: Callable[[Path], Tiny], tmp_path_factory: pytest.TempPathFa
         return _ran(tiny, patch, said, estimates)
 
 
+def _copy(tiny: Tiny, folder: Path) -> Tiny:
+    """The same files and home in a folder of their own."""
+    copied = shutil.copytree(tiny.home.root.parent, folder / "copy", symlinks=True)
+    return Tiny(copied / "company", Home(copied / "home"))
+
+
 @pytest.fixture(scope="module")
 def later(first: Ran, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """The next: three more lines, one without a price, and a source that has gone."""
-    folder = tmp_path_factory.mktemp("later") / "copy"
-    shutil.copytree(first.tiny.home.root.parent, folder, symlinks=True)
-    tiny = Tiny(folder / "company", Home(folder / "home"))
+    tiny = _copy(first.tiny, tmp_path_factory.mktemp("later"))
     (tiny.folder / "products.csv").unlink()
     tiny.orders("2024-03", "C1,2024-03-01 10:00:00,GB,C1,P1,1,7.00,GBP",
                 "C2,2024-03-01 10:00:00,GB,C1,P1,1,7.00,GBP",
@@ -152,6 +164,19 @@ def test_what_comes_while_dagster_starts_is_loaded_too(first: Ran) -> None:
     assert (orders.deliveries, orders.rows_loaded) == (2, len(ORDERS) + 1)
     assert first.tiny.rows("select count(*) from core.fct_sales") == [(len(ORDERS) + 1,)]
     assert first.tiny.rows("select count(distinct run_id) from audit.deliveries") == [(1,)]
+
+
+def test_a_price_sweep_publishes_what_rivals_ask(first: Ran, tmp_path: Path) -> None:
+    tiny = _copy(first.tiny, tmp_path)
+    rivals = (tiny.folder / "company.yml").read_text() + RIVALS
+    tiny.write("company.yml", rivals)
+    tiny.write("rivals.csv", "at,shop,sku,price", "2024-01-05 10:00:00,Alpha,P1,9.50")
+    job = build_defs(tiny.company, tiny.home).resolve_job_def("price_sweep")
+    assert job.execute_in_process(raise_on_error=False).success
+    assert current_version(tiny.home) != first.result.version
+    offers = "select competitor, price_local from core.fct_competitor_prices"
+    assert tiny.rows(offers) == [("Alpha", Decimal("9.5000"))]
+    assert tiny.rows("select count(*) from core.fct_sales") == [(len(ORDERS) + 1,)]
 
 
 def test_who_interrupts_a_run_does_not_wait_for_what_is_being_loaded(
