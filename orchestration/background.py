@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import duckdb
 
@@ -15,51 +15,76 @@ Found = TypeVar("Found")
 Connection = duckdb.DuckDBPyConnection
 
 
+class Interruptible(Protocol):
+    """What runs queries that can be ended, such as a connection."""
+
+    def interrupt(self) -> None:
+        """End the query that is running; harmless where none is."""
+
+
 @contextmanager
-def beside(
-    connect: Callable[[], AbstractContextManager[Connection]],
-    work: Callable[[Connection], Found],
+def meanwhile(
+    work: Callable[[], Found], asked: Callable[[], Interruptible | None]
 ) -> Iterator[Callable[[], Found]]:
-    """Let DuckDB work while a block of Python runs; neither goes on after the block's end.
+    """Let some work go on while a block of Python runs; neither goes on after the block's end.
 
     Args:
-        connect: Opens the connection that the work is done by.
-        work: What to do by it.
+        work: What to do.
+        asked: What the work asks DuckDB by, once it does.
 
     Yields:
         A function that waits for what was found, and raises what went wrong.
     """
     outcome: Future[Found] = Future()
-    opened: list[Connection] = []
 
     def run() -> None:
-        try:
-            with connect() as connection:
-                opened.append(connection)
-                outcome.set_result(work(connection))
-        except BaseException as error:
-            outcome.set_exception(error)
+        # what stops it may come while it fails; nobody asks for the outcome then
+        with suppress(SystemExit):
+            try:
+                outcome.set_result(work())
+            except BaseException as error:
+                outcome.set_exception(error)
 
-    thread = threading.Thread(target=run, name="beside", daemon=True)
+    thread = threading.Thread(target=run, name="meanwhile", daemon=True)
     thread.start()
     try:
         yield outcome.result
         thread.join()
     except BaseException:
-        stop(thread, lambda: opened[0] if opened else None)
+        stop(thread, asked)
         raise
 
 
-def stop(
-    thread: threading.Thread, connection: Callable[[], duckdb.DuckDBPyConnection | None]
-) -> None:
+@contextmanager
+def beside(
+    connect: Callable[[], AbstractContextManager[Connection]],
+    work: Callable[[Connection], Found],
+) -> Iterator[Callable[[], Found]]:
+    """Let DuckDB work :func:`meanwhile`.
+
+    Args:
+        connect: Opens the connection that the work is done by.
+        work: What to do by it.
+    """
+    opened: list[Connection] = []
+
+    def run() -> Found:
+        with connect() as connection:
+            opened.append(connection)
+            return work(connection)
+
+    with meanwhile(run, lambda: opened[0] if opened else None) as found:
+        yield found
+
+
+def stop(thread: threading.Thread, asked: Callable[[], Interruptible | None]) -> None:
     """End a thread's work, and wait until it has ended: seconds of a fit, hours of a query.
 
     Python code ends by SystemExit at its next step, which leaves blocks as any exception does.
 
     Args:
         thread: What has to end; one that is not running is left alone.
-        connection: What the thread asks DuckDB by, once it has it.
+        asked: What the thread asks DuckDB by, once it has it.
     """
     if thread.is_alive():
         ctypes.pythonapi.PyThreadState_SetAsyncExc(
@@ -68,7 +93,7 @@ def stop(
     while thread.is_alive():
         # an interrupt ends one query, and another may follow
         with suppress(duckdb.Error):
-            asked = connection()
-            if asked is not None:
-                asked.interrupt()
+            queries = asked()
+            if queries is not None:
+                queries.interrupt()
         thread.join(_BETWEEN_INTERRUPTS_S)

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,14 +46,6 @@ class NodeResult:
     failures: int | None
     message: str | None
     compiled_sql: str | None
-
-
-@dataclass(frozen=True)
-class Built:
-    """What one call of dbt did: the results of its nodes and its raw result events, in order."""
-
-    results: list[NodeResult] = field(default_factory=list)
-    events: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -128,9 +120,9 @@ def build(
     first: Collection[str] = (),
     full_refresh: bool = False,
     engine_config: Mapping[str, Any] | None = None,
-    on_result: Callable[[dict[str, Any]], None] | None = None,
+    on_result: Callable[[dict[str, Any]], None] = lambda event: None,
     project: Path = PROJECT,
-) -> Built:
+) -> list[NodeResult]:
     """Build and test models in `database`, in this process; nothing stays open afterwards.
 
     Args:
@@ -144,6 +136,9 @@ def build(
         on_result: Called with dbt's event as each node ends.
         project: The dbt project.
 
+    Returns:
+        How each node ended.
+
     Raises:
         ModelsFailed: dbt ended without results (a wrong selection, a broken project).
     """
@@ -152,27 +147,20 @@ def build(
     arguments += ["--full-refresh"] if full_refresh else []
     for flag, names in (("--select", list(select)), ("--exclude", list(exclude))):
         arguments += [flag, *names] if names else []
-    events: list[dict[str, Any]] = []
-
-    def keep(event: dict[str, Any]) -> None:
-        events.append(event)
-        if on_result is not None:
-            on_result(event)
-
     from orchestration import build_order, compiled_sql
 
     known = compiled_sql.used(prepared.fixed_sql())
     config = engine_config or {}
     ordered = build_order.first(first, _threads(config))
     with _profile(home, database, config) as profiles, known, ordered:
-        outcome = _invoke(home, project, arguments, profiles, prepared, keep)
+        outcome = _invoke(home, project, arguments, profiles, prepared, on_result)
     if outcome.result is None:
         raise ModelsFailed(
             what=f"dbt could not run: {outcome.exception}",
             where=str(project),
             next_step="see the log: " + str(home.dbt / "logs" / "dbt.log"),
         ) from outcome.exception
-    return Built([_node_result(result) for result in outcome.result.results], events)
+    return [_node_result(result) for result in outcome.result.results]
 
 
 @dataclass(frozen=True)
@@ -260,6 +248,8 @@ def _invoke(
     from dbt.cli.main import dbtRunner
     from google.protobuf.json_format import MessageToDict
 
+    from orchestration.dbt_messages import heard
+
     def listen(event: Any) -> None:
         if event.info.level in _LOGGED_LEVELS:
             log.write(f"{event.info.ts.ToJsonString()} [{event.info.level}] {event.info.msg}\n")
@@ -277,7 +267,10 @@ def _invoke(
     silent = ["--quiet", "--log-level", "none", "--log-level-file", "none"]
     runner = dbtRunner(manifest=_unpack(prepared), callbacks=[listen])
     (home.dbt / "logs").mkdir(parents=True, exist_ok=True)
-    with (home.dbt / "logs" / "dbt.log").open("a", encoding="utf-8") as log:
+    with (
+        (home.dbt / "logs" / "dbt.log").open("a", encoding="utf-8") as log,
+        heard(RESULT_EVENTS, _LOGGED_LEVELS),
+    ):
         try:
             outcome = runner.invoke([*silent, *arguments, *placed])
         finally:
@@ -296,6 +289,17 @@ def _unpack(prepared: Prepared | None) -> Any:
 
     packed = prepared.packed_path.read_bytes()
     return Manifest.from_msgpack(packed, decoder=extended_mashumuro_decoder)
+
+
+class Queries:
+    """What dbt asks DuckDB just now, in all its threads."""
+
+    def interrupt(self) -> None:
+        """End the queries that are running."""
+        from dbt.adapters.factory import FACTORY
+
+        for adapter in FACTORY.adapters.values():
+            adapter.connections.cancel_open()
 
 
 def close() -> None:

@@ -1,27 +1,29 @@
 """dbt's models and tests as assets and checks, built in this process.
 
-The names come from our translator; the events from dagster-dbt's own reading of dbt's. What a
-failed test found goes to `audit.checks`.
+The names come from our translator. What a failed test found goes to `audit.checks`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import nullcontext
-from typing import Any
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, dbt_assets
-from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from orchestration import dbt_runner
+from orchestration.assets.dbt_events import Event, Telling
 from orchestration.assets.estimates import FITS_KEY, SCORES_KEY
-from orchestration.assets.raw import table_metadata
 from orchestration.assets.sources import owners_of
+from orchestration.background import meanwhile
 from orchestration.early_estimates import EarlyEstimates
-from orchestration.gates.dbt_tests import Judged, judge_tests
+from orchestration.gates.dbt_tests import judge_tests, table_of
 from orchestration.gates.judgement import refuse
-from orchestration.preview import describe
 from orchestration.workspace import Workspace
+
+if TYPE_CHECKING:
+    import duckdb
 
 # a dictionary, and the same one throughout: the translator remembers what it worked out by its id
 Manifest = dict[str, Any]
@@ -91,9 +93,34 @@ def _build(  # type: ignore[no-untyped-def]
         present = _present(connection)
     selection = _selection(context, manifest, translator, chosen, present)
     early = _early_estimates(context, workspace)
-    with early or nullcontext():
-        built = _built(context, workspace, selection, early)
-        yield from _told(context, workspace, manifest, translator, built)
+    ended: SimpleQueue[Event | None] = SimpleQueue()
+
+    def build() -> list[dbt_runner.NodeResult]:
+        try:
+            return _built(workspace, selection, early, ended.put)
+        finally:
+            ended.put(None)
+
+    with (
+        early or nullcontext(),
+        workspace.connect() as connection,
+        meanwhile(build, dbt_runner.Queries) as built,
+    ):
+        telling = Telling(context, manifest, translator, connection)
+        for events in _batches(ended):
+            yield from telling.at_once(events)
+        yield from _judged(workspace, manifest, connection, built(), telling)
+
+
+def _batches(ended: "SimpleQueue[Event | None]") -> Iterator[list[Event]]:
+    """The events as they come, those that came meanwhile at once; ends at the first None."""
+    while (event := ended.get()) is not None:
+        events = [event]
+        while not ended.empty() and (event := ended.get()) is not None:
+            events.append(event)
+        yield events
+        if event is None:
+            return
 
 
 def _early_estimates(
@@ -116,15 +143,15 @@ def _selected(context: dg.AssetExecutionContext) -> AbstractSet[dg.AssetKey]:
 
 
 def _built(
-    context: dg.AssetExecutionContext,
     workspace: Workspace,
     selection: tuple[list[str], list[str]],
     early: EarlyEstimates | None,
-) -> dbt_runner.Built:
-    """What dbt built and tested of a selection."""
+    ended: Callable[[Event], None],
+) -> list[dbt_runner.NodeResult]:
+    """How the nodes of a selection ended."""
 
-    def notice(event: dict[str, Any]) -> None:
-        context.log.info(event["info"]["msg"])
+    def notice(event: Event) -> None:
+        ended(event)
         if early is not None:
             early.seen(event)
 
@@ -140,25 +167,20 @@ def _built(
     )
 
 
-def _told(  # type: ignore[no-untyped-def]
-    context: dg.AssetExecutionContext,
+def _judged(
     workspace: Workspace,
     manifest: Manifest,
-    translator: Translator,
-    built: dbt_runner.Built,
-):
-    """The outcome as Dagster's events, the checks on record; raises where one blocks."""
-    with workspace.connect() as connection:
-        judged = judge_tests(connection, workspace.run_id, manifest, built.results)
-        tables = _tables(manifest, built.results)
-        # a view may fail for the reason for which a model did, which is to be told instead
-        shown = describe(connection, tables) if _all_built(built.results) else {}
-    workspace.notes.setdefault("built", set()).update(tables)
+    connection: "duckdb.DuckDBPyConnection",
+    results: list[dbt_runner.NodeResult],
+    telling: Telling,
+) -> Iterator[Any]:
+    """The checks on record, and what did not go well as events; raises where a model failed."""
+    judged = judge_tests(connection, workspace.run_id, manifest, results)
+    workspace.notes.setdefault("built", set()).update(_tables(manifest, results))
     if any(one.result.blocks for one in judged.values()):
         refuse(workspace)
-    for event in built.events:
-        yield from _as_dagster(context, event, manifest, translator, shown, judged)
-    _raise_for_errors(built.results)
+    yield from telling.at_last(judged, _all_built(results))
+    _raise_for_errors(results)
 
 
 def _chosen_models(
@@ -218,7 +240,7 @@ def _built_later(
         for name, node in _models(manifest).items()
         if name not in set(chosen)
         and translator.get_asset_key(node) in selected
-        and _table_of(node) not in done
+        and table_of(manifest, name) not in done
     }
 
 
@@ -308,44 +330,6 @@ def _tables(manifest: Manifest, results: Iterable[dbt_runner.NodeResult]) -> lis
         for node in built
         if node is not None and node["resource_type"] in {"model", "seed"}
     ]
-
-
-def _as_dagster(
-    context: dg.AssetExecutionContext,
-    event: dict[str, Any],
-    manifest: Manifest,
-    translator: Translator,
-    shown: Mapping[str, Mapping[str, Any]],
-    judged: Mapping[str, Judged],
-) -> Iterator[Any]:
-    """One event of dbt as Dagster's, with what we know of the table or of the failing rows."""
-    unique_id = event["data"]["node_info"]["unique_id"]
-    node = manifest["nodes"][unique_id]
-    message = DbtCoreCliEventMessage(event, event_history_metadata={})
-    selected = context.op_execution_context.selected_output_names
-    for result in message.to_default_asset_events(manifest, translator, context):
-        if isinstance(result, dg.AssetCheckResult):
-            yield result._replace(metadata={**result.metadata, **_evidence(judged, unique_id)})
-        elif isinstance(result, dg.Output):
-            described = {name: column["description"] for name, column in node["columns"].items()}
-            seen = table_metadata(shown.get(_table_of(node)), described)
-            metadata = {**result.metadata, **seen}
-            if result.output_name in selected:
-                yield dg.Output(None, output_name=result.output_name, metadata=metadata)
-            else:
-                key = translator.get_asset_key(node)
-                context.log_event(dg.AssetMaterialization(key, metadata=metadata))
-
-
-def _table_of(node: Mapping[str, Any]) -> str:
-    return f"{node['schema']}.{node['alias']}"
-
-
-def _evidence(judged: Mapping[str, Judged], unique_id: str) -> dict[str, Any]:
-    found = judged.get(unique_id)
-    return (
-        {} if found is None or not found.sample else {"sample": dg.MetadataValue.md(found.sample)}
-    )
 
 
 def _all_built(results: Iterable[dbt_runner.NodeResult]) -> bool:

@@ -25,6 +25,7 @@ from orchestration import (
     pipeline,
 )
 from orchestration.assets import estimates
+from orchestration.background import meanwhile
 from orchestration.build import build_defs
 from orchestration.candidate import candidates
 from orchestration.changes import unpublished
@@ -243,6 +244,33 @@ def test_an_interrupt_that_reaches_dbt_is_no_fault_of_the_project(
     monkeypatch.setattr(dbtRunner, "invoke", lambda *_, **__: interrupted)
     with pytest.raises(interrupt):
         dbt_runner.build(tiny.home, tiny.folder / "warehouse.duckdb")
+
+
+def test_who_interrupts_dbt_does_not_wait_for_its_query(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endless = "select count(*) as date from range(1000000) as a, range(1000000) as b"
+    fixed = {"model.tradewind.dim_date": endless}
+    monkeypatch.setattr(dbt_runner.Prepared, "fixed_sql", lambda self: fixed)
+    database = tiny.folder / "warehouse.duckdb"
+
+    ended: list[Any] = []
+
+    def build() -> None:
+        only = (["dim_date"], ["resource_type:test"])
+        dbt_runner.build(tiny.home, database, *only, on_result=ended.append)
+
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), meanwhile(build, dbt_runner.Queries):
+        while not database.exists():
+            time.sleep(0.01)
+        time.sleep(5)
+        assert not ended
+        raise KeyboardInterrupt
+    assert time.monotonic() - began < 60
+    assert "meanwhile" not in {thread.name for thread in threading.enumerate()}
+    # and nothing holds the file
+    duckdb.connect(str(database), config={"threads": 1}).close()
 
 
 def test_a_share_over_a_hundred_publishes_nothing(tiny: Tiny) -> None:

@@ -60,10 +60,10 @@ def test_a_failure_is_told_as_dbt_itself_tells_it(
             "(null, date '2024-01-02')) as rates (currency, rate_date)"
         )
     home = Home(prepared.folder.parents[1])
-    known = dbt_runner.build(home, database, [test]).results
+    known = dbt_runner.build(home, database, [test])
     # without any SQL known, dbt's own runner compiles and counts
     monkeypatch.setattr(dbt_runner.Prepared, "fixed_sql", lambda self: {})
-    [own] = dbt_runner.build(home, database, [test]).results
+    [own] = dbt_runner.build(home, database, [test])
     assert (own.status, own.failures) == ("fail", 2)
     assert known == [own]
 

@@ -159,8 +159,8 @@ def _load_and_build(tiny: Tiny) -> tuple[list[str], list[str]]:
             "select distinct month::varchar from audit.pending_months order by 1"
         ).fetchall()
     selected = [f"+{name}" for name in [*INCREMENTAL, *MARTS, "int_customers__histories"]]
-    built = dbt_runner.build(tiny.home, database, selected, ["resource_type:test"])
-    assert {result.status for result in built.results} == {"success"}
+    results = dbt_runner.build(tiny.home, database, selected, ["resource_type:test"])
+    assert {result.status for result in results} == {"success"}
     with duckdb.connect(str(database)) as connection:
         for (table,) in connection.execute(
             "select table_name from duckdb_tables() where starts_with(table_name, 'pending_')"
@@ -168,7 +168,7 @@ def _load_and_build(tiny: Tiny) -> tuple[list[str], list[str]]:
             connection.execute(f"delete from audit.{table}")
     upon = [
         result.unique_id.rpartition(".")[2]
-        for result in built.results
+        for result in results
         if set(re.findall(r"pending_customers|replaced_order_lines", result.compiled_sql or ""))
     ]
     return [month for (month,) in months], upon
