@@ -93,8 +93,9 @@ def _index(folder: Path, validated: Sequence[Validated]) -> str:
 
 def _row(folder: Path, one: Validated) -> str:
     state = "passed" if one.is_passed else "failed"
-    result = _link(folder, f"validations/**/*-{one.suite}.html", one.suite)
-    suite = _link(folder, f"expectations/{one.suite.replace('.', '/')}.html", "suite")
+    path = one.suite.replace(".", "/")
+    result = _link(folder, f"validations/{path}/**/*.html", one.suite)
+    suite = _link(folder, f"expectations/{path}.html", "suite")
     return (
         f'<tr><td class="{state}">{state}</td><td>{result}</td><td>{one.expectations}</td>'
         f"<td>{one.failed}</td><td>{suite}</td></tr>"

@@ -62,7 +62,7 @@ class Session:
 
     def __init__(self) -> None:
         self._context: Any = None
-        self._source: Any = None
+        self._measures: Any = None
         self._validated: list[Validated] = []
 
     def judge(self, frames: Iterable[Frame]) -> list[CheckResult]:
@@ -99,11 +99,9 @@ class Session:
         self._open()
         import great_expectations as gx
 
-        asset = self._source.add_dataframe_asset(frame.suite)
-        batch = asset.add_batch_definition_whole_dataframe("measures")
         suite = gx.ExpectationSuite(name=frame.suite, expectations=_expectations(frame))
         definition = gx.ValidationDefinition(
-            name=frame.suite, data=batch, suite=self._context.suites.add(suite)
+            name=frame.suite, data=self._measures, suite=self._context.suites.add(suite)
         )
         outcome = self._context.validation_definitions.add(definition).run(
             batch_parameters={"dataframe": _data_frame(frame)},
@@ -126,7 +124,10 @@ class Session:
 
         self._context = gx.get_context(mode="ephemeral")
         self._context.variables.progress_bars = ProgressBarsConfig(globally=False)
-        self._source = self._context.data_sources.add_pandas("duckdb_aggregates")
+        source = self._context.data_sources.add_pandas("duckdb_aggregates")
+        # one for all frames: each that is added is a configuration to be written anew
+        asset = source.add_dataframe_asset("measures")
+        self._measures = asset.add_batch_definition_whole_dataframe("measures")
 
 
 def _data_frame(frame: Frame) -> Any:

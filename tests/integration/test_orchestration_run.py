@@ -1,5 +1,6 @@
 """The daily job in process: it publishes, finds nothing new, and refuses what fails a check."""
 
+import re
 import shutil
 import threading
 import time
@@ -139,7 +140,10 @@ def test_a_run_publishes(first: Ran) -> None:
     )
     described = "select count(*) from audit.column_docs where schema_name = 'marts'"
     assert tiny.rows(described)[0][0] > 50
-    assert (tiny.home.reports / result.version / "data_docs" / "index.html").exists()
+    pages = tiny.home.reports / result.version / "data_docs"
+    links = re.findall('href="([^"]+)"', (pages / "index.html").read_text("utf-8"))
+    assert {"expectations", "validations"} < {link.partition("/")[0] for link in links}
+    assert [link for link in links if not (pages / link).exists()] == []
 
 
 def test_the_next_finds_nothing_new(first: Ran) -> None:
