@@ -1,6 +1,7 @@
 """Files at `s3://`, and at `https://` and the like by way of DuckDB's httpfs. Nothing is downloaded
 to get it: the extension comes with the environment, and credentials from its variables alone."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -108,6 +109,9 @@ def _fetch_object(url: str, target: Path, where: str, masked: Masked, mark: str)
 def _connect() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     load_extension(connection, "httpfs")
+    # as all other requests: a company's own authority is named in the environment
+    if bundle := os.environ.get("REQUESTS_CA_BUNDLE"):
+        connection.execute(f"set ca_cert_file = {literal(bundle)}")
     return connection
 
 
@@ -124,6 +128,6 @@ def _unreachable(url: str, where: str, error: str) -> SourceUnreachable:
         f"{url} could not be read: {error.splitlines()[0]}",
         where,
         "a URL that answers; for s3:// with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and "
-        "AWS_REGION in the environment",
+        "AWS_REGION in the environment, for an authority of your own with REQUESTS_CA_BUNDLE",
         "check the address, the network and the credentials, then run again",
     )

@@ -6,18 +6,21 @@ import http.server
 import io
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import threading
 import time
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from ingest import landing, refusals
 from ingest.errors import DeliveryRefused, SourceUnreachable
+from tests.integration.certificates import self_signed
 from tests.integration.workbench import HEADER, Workbench, line
 
 
@@ -213,12 +216,21 @@ def test_ten_thousand_unchanged_files_cost_little(tmp_path: Path) -> None:
 def server(tmp_path: Path) -> Iterator[str]:
     folder = tmp_path / "served"
     folder.mkdir()
+    with _serving(folder) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def _serving(folder: Path, context: ssl.SSLContext | None = None) -> Iterator[int]:
+    """Serve a folder, by TLS where there is a context; yields the port."""
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
     handler.func.log_message = lambda *_: None  # type: ignore[attr-defined]
     httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    if context is not None:
+        httpd.socket = context.wrap_socket(httpd.socket, server_side=True)
     thread = threading.Thread(target=httpd.serve_forever, daemon=True)
     thread.start()
-    yield f"http://127.0.0.1:{httpd.server_port}"
+    yield httpd.server_port
     httpd.shutdown()
     httpd.server_close()
 
@@ -236,6 +248,24 @@ def test_a_url_that_does_not_answer_is_unreachable(tmp_path: Path, server: str) 
     bench = Workbench.of(tmp_path, path=f"{server}/missing.csv")
     with pytest.raises(SourceUnreachable, match="could not be read"):
         bench.land()
+
+
+def test_a_company_s_own_authority_is_named_in_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = self_signed(tmp_path)
+    (tmp_path / "served").mkdir()
+    (tmp_path / "served" / "orders.csv").write_text(f"{HEADER}\n{line()}\n")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with _serving(tmp_path / "served", context) as port:
+        bench = Workbench.of(tmp_path, path=f"https://127.0.0.1:{port}/orders.csv")
+        monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+        with pytest.raises(SourceUnreachable, match="certificate") as caught:
+            bench.land()
+        assert "REQUESTS_CA_BUNDLE" in str(caught.value)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+        assert bench.run().rows_loaded == 1
 
 
 def test_a_secret_in_an_address_is_shown_by_its_name(

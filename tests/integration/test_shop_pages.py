@@ -31,6 +31,7 @@ from ingest.page_log import Page, PageLog
 from ingest.page_urls import sitemap_entries
 from orchestration.doctor import examine
 from orchestration.reparse import reparse
+from tests.integration.certificates import self_signed
 
 Answer = tuple[int, dict[str, str], bytes]
 HTML = {"Content-Type": "text/html; charset=utf-8"}
@@ -484,31 +485,10 @@ def test_addresses_that_are_not_public(address: str) -> None:
 
 def test_an_invalid_certificate_is_refused(tmp_path: Path, reader: Reader) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(_self_signed(tmp_path))
+    context.load_cert_chain(self_signed(tmp_path))
     with serving(Shop(), context) as secure:
         (why,) = reader.wants(urls=[f"{secure.url}/p/1"]).capture().stopped.values()
     assert why == "robots.txt could not be read: its certificate is not valid"
-
-
-def _self_signed(folder: Path) -> Path:
-    x509 = pytest.importorskip("cryptography.x509", reason="no certificates can be made")
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
-    file = folder / "shop.pem"
-    file.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-    )
-    return file
 
 
 def test_what_is_no_whole_page_is_not_landed(shop: Shop, reader: Reader) -> None:
