@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 from ingest.specification import ENTITIES
 from orchestration.background import beside
 from orchestration.export import export_early
-from orchestration.gates import deliveries, double_counts, marts, reconciliation, row_rules
+from orchestration.gates import (
+    deliveries,
+    double_counts,
+    marts,
+    own_firm,
+    reconciliation,
+    row_rules,
+)
 from orchestration.gates.judgement import refuse
 from orchestration.gates.results import CheckResult, record
 
@@ -40,7 +47,7 @@ def judge_deliveries(workspace: "Workspace") -> list[CheckResult]:
 
 
 def judge_marts(workspace: "Workspace") -> list[CheckResult]:
-    """Judge what was built: the suites on marts, raw = core = marts, no double counts.
+    """Judge what was built: suites on marts, raw = core = marts, what the market is added up from.
 
     The Parquet files that publishing needs are written beside the suites as well.
     """
@@ -60,6 +67,7 @@ def judge_marts(workspace: "Workspace") -> list[CheckResult]:
             *marts.with_failing_rows(connection, frames, judged),
             *reconciled(),
             *double_counts.result(connection),
+            *own_firm.result(connection),
         ]
         record(connection, workspace.run_id, results)
     return _refuse_if_failed(workspace, results)
