@@ -56,6 +56,10 @@ create table if not exists audit.delivery_profiles (
     delivery_id varchar, source varchar, entity varchar, column_name varchar,
     metric varchar, value double
 );
+create table if not exists audit.item_profiles (
+    delivery_id varchar, source varchar, entity varchar, item varchar, currency varchar,
+    seen_at timestamp, rows bigint, log_price double, log_quantity double
+);
 create table if not exists audit.pending_months (entity varchar, month date);
 create table if not exists audit.pending_customers (customer_id varchar);
 create table if not exists audit.pending_totals (customer_id varchar);
@@ -65,7 +69,12 @@ _WRONG_ENCODING = (
     "set `encoding:` of the source to what the file is written in, such as windows-1252, or have "
     "it sent in UTF-8"
 )
-_BY_DELIVERY = ("quarantine.rows", "audit.deliveries", "audit.delivery_profiles")
+_BY_DELIVERY = (
+    "quarantine.rows",
+    "audit.deliveries",
+    "audit.delivery_profiles",
+    "audit.item_profiles",
+)
 
 
 @dataclass(frozen=True)
@@ -451,10 +460,12 @@ class _Loader:
         ]
         pending_months.snapshot(self.connection, entity)
         remove_deliveries(self.connection, entity, stale)
+        profile.keep_latest_items(self.connection, self.source, self.run_id)
         for stage in stages:
             insert.write(self.connection, self.source, stage)
             pending_months.note_staged(self.connection, stage)
             profile.write(self.connection, self.source, stage)
+            profile.write_items(self.connection, self.source, stage)
         self._write_deliveries(live, stages, counts)
         self._write_successors(waiting)
         supersede.apply(

@@ -10,9 +10,24 @@ import duckdb
 from ingest.company import Source
 from ingest.readers import PART
 from ingest.sql import literal, quoted
-from ingest.stage import Stage
+from ingest.stage import PERIODS, Stage
 
 _NUMBERS = ("DECIMAL", "DOUBLE", "BIGINT")
+NO_QUANTITY = "cast(null as double)"
+# an entity's priced things: what a row is about, what one costs, and how many they are
+PRICED = {
+    "sales": (
+        "case when {line_kind} = 'product' then {product_id} end", "{unit_price}", "{quantity}",
+    ),
+    "products": ("{product_id}", "{list_price}", NO_QUANTITY),
+    "competitor_prices": (
+        "{competitor} || ' ' || {market} || ' ' "
+        "|| coalesce({url}, {gtin}, {mpn}, {product_id}, {title})",
+        "{price}",
+        NO_QUANTITY,
+    ),
+}  # fmt: skip
+_ROWS_OF_ITEMS = 250_000
 _METRICS = ("null_pct", "distinct_count", "min", "max", "sum")
 
 
@@ -34,16 +49,7 @@ def write(connection: duckdb.DuckDBPyConnection, source: Source, stage: Stage) -
         for name, kind in ((name, stage.entity.column(name).type) for name in stage.staged)
         for metric in _METRICS
     )
-    deliveries: dict[str, int] = {}
-    numbers = [
-        deliveries.setdefault(part.delivery.delivery_id, number)
-        for number, part in enumerate(stage.group.parts)
-    ]
-    # where each part is a delivery, its number is what costs least to group by
-    number = f"staged.{PART}"
-    if len(deliveries) < len(numbers):
-        number = f"{literal(numbers)}[cast({number} as bigint) + 1]"
-    names = ", ".join(f"({first}, {literal(name)})" for name, first in deliveries.items())
+    number, names = _numbered(stage)
     connection.execute(
         f"""
         insert into audit.delivery_profiles
@@ -55,10 +61,85 @@ def write(connection: duckdb.DuckDBPyConnection, source: Source, stage: Stage) -
             delivery_id, {literal(source.name)}, {literal(source.entity)},
             split_part(item, '|', 1), split_part(item, '|', 2), value
         from (unpivot measured on columns(* exclude number) into name item value value)
-        inner join (values {names}) as deliveries(number, delivery_id) using (number)
+        inner join {names} using (number)
         where isfinite(value)
         """
     )
+
+
+def write_items(connection: duckdb.DuckDBPyConnection, source: Source, stage: Stage) -> None:
+    """Note prices and quantities of each product of a delivery, which a later one is compared with.
+
+    They are sums of logarithms, so that no outlier rules a mean. Of a large stage only each second,
+    third or later row counts.
+
+    Args:
+        connection: The candidate.
+        source: The source.
+        stage: The stage.
+    """
+    if source.entity not in PRICED or not any(rows.read for rows in stage.rows):
+        return
+    columns = {name: stage.column_sql(name) for name in stage.entity.column_names}
+    item, price, quantity = (each.format_map(columns) for each in PRICED[source.entity])
+    seen_at = columns.get(PERIODS.get(source.entity, ""), "deliveries.fetched_at")
+    number, names = _numbered(stage)
+    every = 1 + sum(rows.read for rows in stage.rows) // _ROWS_OF_ITEMS
+    connection.execute(
+        f"""
+        insert into audit.item_profiles
+        select
+            delivery_id, {literal(source.name)}, {literal(source.entity)}, {item} as item,
+            {columns["currency"]}, max({seen_at}), count(*), sum(ln({price})),
+            sum(ln(abs({quantity})))
+        from {stage.table} as staged
+        inner join {names} on {number} = deliveries.number
+        where staged._rule is null and staged.rowid % {every} = 0
+            and item is not null and {price} > 0 and {quantity} is distinct from 0
+        group by all
+        """
+    )
+
+
+def keep_latest_items(connection: duckdb.DuckDBPyConnection, source: Source, run_id: str) -> None:
+    """Forget what a source's products cost before this run, but for the last time of each."""
+    if source.entity not in PRICED:
+        return
+    connection.execute(
+        f"""
+        with before as (
+            select
+                items.rowid as row, items.item, items.currency, items.seen_at, items.delivery_id,
+                deliveries.superseded_by
+            from audit.item_profiles as items
+            inner join audit.deliveries as deliveries using (delivery_id)
+            where items.source = {literal(source.name)} and deliveries.run_id <> {literal(run_id)}
+        )
+        delete from audit.item_profiles
+        where rowid in (select row from before) and rowid not in (
+            select arg_max(row, (seen_at, delivery_id))
+            from before where superseded_by is null group by item, currency
+        )
+        """
+    )
+
+
+def _numbered(stage: Stage) -> tuple[str, str]:
+    """SQL of the number of a row's delivery, and of a table that gives the delivery by it."""
+    deliveries: dict[str, int] = {}
+    numbers = [
+        deliveries.setdefault(part.delivery.delivery_id, number)
+        for number, part in enumerate(stage.group.parts)
+    ]
+    # where each part is a delivery, its number is what costs least to group by
+    number = f"staged.{PART}"
+    if len(deliveries) < len(numbers):
+        number = f"{literal(numbers)}[cast({number} as bigint) + 1]"
+    names = ", ".join(
+        f"({first}, {literal(name)}, {literal(stage.group.parts[first].delivery.fetched_at)})"
+        for name, first in deliveries.items()
+    )
+    return number, f"(values {names}) as deliveries(number, delivery_id, fetched_at)"
 
 
 def _aggregate(metric: str, name: str, kind: str) -> str:

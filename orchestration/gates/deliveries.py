@@ -6,11 +6,12 @@ against the usual are wide: they are there for the truncated file and the decima
 wrong place, and a quiet day or a correction of three lines must pass.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ingest.company import Company, Source
 from ingest.specification import ENTITIES
+from orchestration.gates import items
 from orchestration.gates.expectations import Frame, Range
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 _ENOUGH_HISTORY = 5
 _TIMES_THE_USUAL = 100
-# a mean price moves less than an amount, which one large order may carry
-_TIMES_THE_USUAL_PRICE = 20
 # of the values of a column that is filled in half of the rows or more, nearly none are left
 _VALUES_GONE_PCT = 90
 _HALF_PCT = 50
@@ -56,43 +55,6 @@ usual_values as (
             and count(*) filter (metric = 'distinct_count') >= $enough
             then max(value) filter (metric = 'distinct_count') end as distinct_values
     from profiles where not is_new group by column_name
-),
-prices as (
-    select profiles.delivery_id, profiles.column_name, profiles.is_new,
-        sum(profiles.value) / nullif(any_value(all_deliveries.rows_loaded), 0) as mean
-    from profiles
-    inner join all_deliveries using (delivery_id)
-    where profiles.metric = 'sum' and profiles.column_name in (select unnest($prices))
-        and all_deliveries.rows_delivered >= $with_shares
-    group by profiles.delivery_id, profiles.column_name, profiles.is_new
-),
-usual_prices as (
-    select column_name, max(mean) as highest, min(mean) as lowest
-    from prices where not is_new group by column_name having count(*) >= $enough
-),
--- where there is no history yet, what is loaded together can be compared
-others_prices as (
-    select *,
-        greatest(
-            max(mean) over (of_column rows between unbounded preceding and 1 preceding),
-            max(mean) over (of_column rows between 1 following and unbounded following)
-        ) as highest_other
-    from prices
-    where is_new and column_name not in (select column_name from usual_prices)
-    window of_column as (partition by column_name order by delivery_id)
-    qualify count(*) over (partition by column_name) > $enough
-),
-of_others as (
-    select delivery_id, max(mean / nullif(highest_other, 0)) as highest
-    from others_prices group by delivery_id
-),
-of_prices as (
-    select prices.delivery_id, max(prices.mean / nullif(usual_prices.highest, 0)) as highest,
-        min(prices.mean / nullif(usual_prices.lowest, 0)) as lowest
-    from prices
-    inner join usual_prices using (column_name)
-    where prices.is_new
-    group by prices.delivery_id
 ),
 of_columns as (
     select profiles.delivery_id,
@@ -136,9 +98,6 @@ select
     of_columns.column_with_most_values_gone,
     case when usual.deliveries >= $enough
         then delivered.rows_delivered / usual.fewest_rows end as rows_against_fewest,
-    of_prices.highest as highest_price_against_usual,
-    of_prices.lowest as lowest_price_against_usual,
-    of_others.highest as highest_price_against_others,
     case when delivered.rows_delivered >= $with_shares
         then of_columns.steady_values_missing end as steady_values_missing,
     of_columns.column_with_steady_values,
@@ -147,8 +106,6 @@ select
 from delivered
 cross join usual
 left join of_columns using (delivery_id)
-left join of_prices using (delivery_id)
-left join of_others using (delivery_id)
 order by delivered.delivery_id
 """
 # yen stand beside pounds in the files of one source: what is in a currency of its own is compared
@@ -164,8 +121,6 @@ where _delivery_id in (select unnest($judged)) and currency not in (
     )
 )
 """
-_STEEP = ("amount_per_row_against_usual", "highest_price_against_usual")
-_STEEP_AMONG_OTHERS = ("highest_price_against_others",)
 _LATE = """
 select epoch(now()::timestamp - max(fetched_at)) / epoch(cast($every as interval)) as intervals_late
 from audit.deliveries where source = $source
@@ -189,7 +144,6 @@ def _frame(connection: "duckdb.DuckDBPyConnection", source: Source, run_id: str)
             "run_id": run_id,
             "required": [column.name for column in columns if column.required],
             "not_negative": [column.name for column in columns if _is_price(column.name)],
-            "prices": [column.name for column in columns if "price" in column.name],
             "half": _HALF_PCT,
             "yes_or_no": _YES_OR_NO,
             "amounts": [column.name for column in columns if column.is_amount],
@@ -197,34 +151,26 @@ def _frame(connection: "duckdb.DuckDBPyConnection", source: Source, run_id: str)
             "with_shares": _ROWS_WITH_SHARES,
         },
     )
-    if any(_is_steep(row, _STEEP) for row in rows):
-        _spare_new_currencies(connection, source, rows, _STEEP)
-    for row in rows:
-        if _is_steep(row, _STEEP_AMONG_OTHERS):
-            _spare_new_currencies(connection, source, [row], _STEEP_AMONG_OTHERS)
+    if any((row["amount_per_row_against_usual"] or 0) > _TIMES_THE_USUAL for row in rows):
+        _spare_new_currencies(connection, source, rows)
+    compared = items.measures(connection, source, run_id) if rows else {}
+    rows = [row | compared.get(row["delivery_id"], {}) for row in rows]
     return Frame(
         f"delivery.{source.name}", f"raw.{source.entity}", "delivery_id", rows, _ranges(source)
     )
 
 
-def _is_steep(row: Mapping[str, Any], measures: Iterable[str]) -> bool:
-    return any((row[measure] or 0) > _TIMES_THE_USUAL_PRICE for measure in measures)
-
-
 def _spare_new_currencies(
-    connection: "duckdb.DuckDBPyConnection",
-    source: Source,
-    rows: Sequence[dict[str, Any]],
-    measures: Iterable[str],
+    connection: "duckdb.DuckDBPyConnection", source: Source, rows: Sequence[dict[str, Any]]
 ) -> None:
-    """Compare nothing of those rows whose currency no other delivery of the source has."""
+    """Compare no amount of those rows whose currency no other delivery of the source has."""
     found = connection.execute(
         _IN_NEW_CURRENCY.format(entity=source.entity),
         {"source": source.name, "judged": [row["delivery_id"] for row in rows]},
     ).fetchall()
     for row in rows:
         if (row["delivery_id"],) in found:
-            row.update(dict.fromkeys(measures))
+            row["amount_per_row_against_usual"] = None
 
 
 def _is_price(column: str) -> bool:
@@ -237,7 +183,6 @@ def _ranges(source: Source) -> list[Range]:
     limit = source.quarantine_limit_pct
     # what replaces single orders may be as small as one of them
     fewest = None if source.replaces else 1 / usual
-    price = _TIMES_THE_USUAL_PRICE
     return [
         Range("rows_delivered", 1, None, "rows at all", "warn"),
         Range("rows_against_usual", fewest, usual, f"rows within {usual} times the usual"),
@@ -254,20 +199,6 @@ def _ranges(source: Source) -> list[Range]:
             f"no column without {_VALUES_GONE_PCT} % of the values that it usually holds",
         ),
         Range(
-            "highest_price_against_usual", None, price,
-            f"a mean price of at most {price} times the usual: is the decimal mark right?",
-        ),
-        Range(
-            "lowest_price_against_usual", 1 / price, None,
-            f"a mean price of at least a {price}th of the usual: is the decimal mark right?",
-            "warn",
-        ),
-        Range(
-            "highest_price_against_others", None, price,
-            f"a mean price of at most {price} times that of all others loaded with it, where there "
-            "is no history yet: is the decimal mark right?", "warn",
-        ),
-        Range(
             "rows_against_fewest", 0 if source.replaces else 0.5, None,
             "half as many rows as the smallest delivery so far: is the file whole?", "warn",
         ),
@@ -276,6 +207,7 @@ def _ranges(source: Source) -> list[Range]:
             "as many markets, outlets and the like as every delivery so far: is one missing?",
             "warn",
         ),
+        *items.ranges(source),
         Range("lowest_not_negative", 0, None, "no negative price"),
         Range("largest_amount", 0, _LARGEST, "amounts within reason"),
     ]  # fmt: skip

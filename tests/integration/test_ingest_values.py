@@ -142,6 +142,31 @@ def test_the_profile_is_the_same_one_by_one_and_at_once(
     assert one_by_one.rows(profile) == at_once.rows(profile)
 
 
+def test_what_products_cost_is_noted_for_the_last_time_that_each_was_seen(tmp_path: Path) -> None:
+    bench = Workbench.of(tmp_path)
+    noted = "select item, rows, round(exp(log_price / rows), 6) from audit.item_profiles"
+    bench.put("a.csv", line("1", qty="3", price="4"), line("2", qty="-3", price="1"),
+              line("3", product="p2", price="8"), line("4", product="p3", price="0"))  # fmt: skip
+    bench.run()
+    bench.put("b.csv", line("5", when="2024-01-03 10:00:00", price="5"))
+    bench.run()
+    both = [("p1", 1, 5), ("p1", 2, 2), ("p2", 1, 8)]
+    assert bench.rows(f"{noted} order by all") == both
+    # of a run before, the last time that each was seen is all that is needed
+    bench.connection.execute("update audit.deliveries set run_id = 'run-0'")
+    bench.put("c.csv", line("6", when="2024-01-02 10:00:00", price="7"))
+    bench.run()
+    assert bench.rows(f"{noted} order by all") == [("p1", 1, 5), ("p1", 1, 7), ("p2", 1, 8)]
+
+
+def test_a_fee_is_no_product(tmp_path: Path) -> None:
+    kind = "line_kind: \"case when product = 'post' then 'freight' else 'product' end\"\n"
+    bench = Workbench.of(tmp_path, columns=COLUMNS + kind)
+    bench.put("a.csv", line("1"), line("2", product="post"))
+    bench.run()
+    assert bench.rows("select item from audit.item_profiles") == [("p1",)]
+
+
 def test_an_amount_beyond_its_type_is_quarantined_with_that_reason(tmp_path: Path) -> None:
     columns = "product_id: id\nname: id\nunit_cost: cost\ncurrency: \"'EUR'\"\n"
     bench = Workbench.of(tmp_path, "quarantine_limit_pct: 100", columns, entity="products")

@@ -1,7 +1,7 @@
 """Every gate on rows that it must refuse, and on none: a check that cannot fail checks nothing."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +172,6 @@ def _history(connection: duckdb.DuckDBPyConnection) -> None:
         )
         _profile(connection, f"d-{number}", "customer_id", "null_pct", 30)
         _profile(connection, f"d-{number}", "promotion_id", "null_pct", 80)
-        _profile(connection, f"d-{number}", "unit_price", "sum", 5000)
         _profile(connection, f"d-{number}", "market", "distinct_count", 4)
 
 
@@ -191,8 +190,6 @@ def _history(connection: duckdb.DuckDBPyConnection) -> None:
         ({"rows": 900}, ("customer_id", "null_pct", 100), {"values_gone_pct"}),
         # rarely filled: a day without it says nothing
         ({"rows": 900}, ("promotion_id", "null_pct", 100), set()),
-        ({"rows": 900}, ("unit_price", "sum", 900 * 5 * 90), {"highest_price_against_usual"}),
-        ({"rows": 900}, ("unit_price", "sum", 900 * 5 * 10), set()),
         ({"rows": 900}, ("list_price", "min", -1), {"lowest_not_negative"}),
         ({"rows": 900}, ("tax_amount", "max", 1e16), {"largest_amount"}),
     ],
@@ -221,42 +218,150 @@ def test_another_currency_is_compared_with_nothing(
 ) -> None:
     warehouse.execute("delete from audit.deliveries")
     _history(warehouse)
+    _items(warehouse, "d-4", 4, [2.95] * 30, [12] * 30)
     _deliver(warehouse, "d-new", RUN, rows=900, amount_delivered=900 * 10 * 190)
-    _profile(warehouse, "d-new", "unit_price", "sum", 900 * 5 * 190)
+    _items(warehouse, "d-new", 5, [2.95 * 190] * 30, [12] * 30, currency="JPY")
     warehouse.execute("update stored.sales set currency = 'JPY' where _delivery_id = 'd-new'")
     company = load_company(tmp_path / "company.yml")
     assert _failed(Session().judge(deliveries.frames(warehouse, company, RUN))) == set()
     # and from then on yen are usual
     warehouse.execute("update audit.deliveries set run_id = 'run-before'")
     _deliver(warehouse, "d-next", RUN, rows=900, amount_delivered=900 * 10 * 180)
-    _profile(warehouse, "d-next", "unit_price", "sum", 900 * 5 * 180)
+    _items(warehouse, "d-next", 6, [2.95 * 180] * 30, [12] * 30, currency="JPY")
     assert _failed(Session().judge(deliveries.frames(warehouse, company, RUN))) == set()
 
 
-def test_without_history_prices_are_compared_with_what_is_loaded_beside(
+def _items(
+    connection: duckdb.DuckDBPyConnection,
+    delivery: str,
+    day: int,
+    prices: Sequence[float],
+    quantities: Sequence[float],
+    currency: str = "GBP",
+    rows: int = 1,
+) -> None:
+    """What each product cost and how much of it was sold, as a load would note it."""
+    connection.execute(
+        """
+        insert into audit.item_profiles
+        select $delivery, 'orders', 'sales', 'P' || generate_subscripts($prices, 1), $currency,
+            timestamp '2024-01-01' + to_days($day), $rows, $rows * ln(unnest($prices)),
+            $rows * ln(unnest($quantities))
+        """,
+        {"delivery": delivery, "day": day, "currency": currency, "rows": rows,
+         "prices": list(map(float, prices)), "quantities": list(map(float, quantities))},
+    )  # fmt: skip
+
+
+PRICES = [2.95 + number / 10 for number in range(30)]
+QUANTITIES = [12 + number % 6 for number in range(30)]
+TENTH = [price / 10 for price in PRICES]
+HUNDREDFOLD = [price * 100 for price in PRICES]
+
+
+@pytest.mark.parametrize(
+    ("prices", "quantities", "caught"),
+    [
+        (PRICES, QUANTITIES, set()),
+        # all at a third, and a few that moved far
+        ([price / 3 for price in PRICES], QUANTITIES, set()),
+        ([*TENTH[:7], *PRICES[7:]], QUANTITIES, set()),
+        (TENTH, QUANTITIES, {"times_the_price_before"}),
+        ([*PRICES[:7], *TENTH[7:]], QUANTITIES, {"times_the_price_before"}),
+        ([price * 10 for price in PRICES], QUANTITIES, {"times_the_price_before"}),
+        ([price / 5 for price in PRICES], QUANTITIES, {"perhaps_times_the_price_before"}),
+        # the fewer products, the more may a price jump by chance
+        (TENTH[:5], QUANTITIES[:5], {"perhaps_times_the_price_before"}),
+        (HUNDREDFOLD[:5], QUANTITIES[:5], {"times_the_price_before"}),
+        (TENTH[:4], QUANTITIES[:4], set()),
+        (HUNDREDFOLD[:4], QUANTITIES[:4], {"perhaps_times_the_price_before"}),
+        (QUANTITIES, PRICES, {"swapped_pct"}),
+        (QUANTITIES[:15], PRICES[:15], {"perhaps_swapped_pct"}),
+    ],
+)
+def test_products_are_compared_with_themselves(
+    warehouse: duckdb.DuckDBPyConnection,
+    tmp_path: Path,
+    prices: Sequence[float],
+    quantities: Sequence[float],
+    caught: set[str],
+) -> None:
+    warehouse.execute("delete from audit.deliveries")
+    _deliver(warehouse, "d-before", "run-before", rows=1000)
+    _items(warehouse, "d-before", 0, PRICES, QUANTITIES)
+    _deliver(warehouse, "d-new", RUN, rows=900)
+    _items(warehouse, "d-new", 1, prices, quantities)
+    company = load_company(tmp_path / "company.yml")
+    results = Session().judge(deliveries.frames(warehouse, company, RUN))
+    assert _failed(results) == caught
+    assert {one.blocks for one in results if not one.is_passed} <= {"perhaps" not in str(caught)}
+    # under the name of what was there before it may be the correction
+    warehouse.execute(
+        "update audit.deliveries set superseded_by = 'd-new' where run_id <> ?", [RUN]
+    )
+    results = Session().judge(deliveries.frames(warehouse, company, RUN))
+    assert _failed(results) == {f"perhaps_{one.removeprefix('perhaps_')}" for one in caught}
+    assert not any(one.blocks for one in results)
+    # what is years apart tells nothing
+    warehouse.execute("update audit.item_profiles set seen_at = seen_at + interval 2 year "
+                      "where delivery_id = 'd-new'")  # fmt: skip
+    assert _failed(Session().judge(deliveries.frames(warehouse, company, RUN))) == set()
+
+
+@pytest.mark.parametrize(
+    ("rows_before", "caught"),
+    [(50, {"times_the_price_before"}), (49, {"perhaps_times_the_price_before"})],
+)
+def test_one_product_in_many_rows_is_enough(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path, rows_before: int, caught: set[str]
+) -> None:
+    warehouse.execute("delete from audit.deliveries")
+    _deliver(warehouse, "d-before", "run-before", rows=rows_before)
+    _items(warehouse, "d-before", 0, PRICES[:1], QUANTITIES[:1], rows=rows_before)
+    _deliver(warehouse, "d-new", RUN, rows=60)
+    _items(warehouse, "d-new", 1, HUNDREDFOLD[:1], QUANTITIES[:1], rows=60)
+    company = load_company(tmp_path / "company.yml")
+    assert _failed(Session().judge(deliveries.frames(warehouse, company, RUN))) == caught
+
+
+def test_what_is_loaded_at_once_is_compared_with_each_other(
     warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     warehouse.execute("delete from audit.deliveries")
-    _history(warehouse)
     company = load_company(tmp_path / "company.yml")
-    warehouse.execute("update audit.deliveries set run_id = ?", [RUN])
-    assert _failed(Session().judge(deliveries.frames(warehouse, company, RUN))) == set()
-    _deliver(warehouse, "d-new", RUN, rows=900)
-    _profile(warehouse, "d-new", "unit_price", "sum", 900 * 5 * 100)
+    for day in range(4):
+        _deliver(warehouse, f"d-{day}", RUN, rows=100)
+        _items(warehouse, f"d-{day}", day, TENTH if day == 2 else PRICES, QUANTITIES)
     results = Session().judge(deliveries.frames(warehouse, company, RUN))
-    assert _failed(results) == {"highest_price_against_others"}
-    assert not any(one.blocks for one in results)
+    [found] = [one for one in results if one.blocks]
+    assert _failed(results) == {"times_the_price_before"}
+    found_in = [
+        (row["path"], row["compared_with"], round(row["price_against_before"], 6))
+        for row in found.sample
+    ]
+    assert found_in == [("d-2.csv", "d-1.csv", 0.1), ("d-3.csv", "d-2.csv", 10)]
+
+
+def test_what_follows_a_correction_is_compared_with_the_correction(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    warehouse.execute("delete from audit.deliveries")
+    _deliver(warehouse, "d-wrong", "run-before", rows=100, superseded_by="d-mended")
+    _items(warehouse, "d-wrong", 1, TENTH, QUANTITIES)
+    for delivery, day in (("d-mended", 1), ("d-next", 2)):
+        _deliver(warehouse, delivery, RUN, rows=100)
+        _items(warehouse, delivery, day, PRICES, QUANTITIES)
+    company = load_company(tmp_path / "company.yml")
+    results = Session().judge(deliveries.frames(warehouse, company, RUN))
     [found] = [one for one in results if not one.is_passed]
-    assert [row["delivery_id"] for row in found.sample] == ["d-new"]
-    warehouse.execute("update stored.sales set currency = 'JPY' where _delivery_id = 'd-new'")
-    assert _failed(Session().judge(deliveries.frames(warehouse, company, RUN))) == set()
+    assert found.name.endswith(".perhaps_times_the_price_before")
+    assert [row["path"] for row in found.sample] == ["d-mended.csv"]
 
 
 @pytest.mark.parametrize(
     ("rows", "profile", "caught"),
     [
         (450, (), {"rows_against_fewest"}),
-        (900, ("unit_price", "sum", 900 * 5 / 100), {"lowest_price_against_usual"}),
         (900, ("market", "distinct_count", 3), {"steady_values_missing"}),
     ],
 )
