@@ -2,13 +2,15 @@
 
 Metrics of `audit.delivery_profiles`: null_pct (0-100), distinct_count (approximate, within some
 two per cent), and of numbers, dates (days since 1970) and timestamps (seconds since 1970) min and
-max; of numbers sum. The rows that were loaded count; those set aside are counted beside them.
+max; of numbers sum; of free texts broken_texts, where there are any. The rows that were loaded
+count; those set aside are counted beside them.
 """
 
 import duckdb
 
 from ingest.company import Source
 from ingest.readers import PART
+from ingest.specification import Column
 from ingest.sql import literal, quoted
 from ingest.stage import PERIODS, Stage
 
@@ -28,7 +30,18 @@ PRICED = {
     ),
 }  # fmt: skip
 _ROWS_OF_ITEMS = 250_000
-_METRICS = ("null_pct", "distinct_count", "min", "max", "sum")
+_METRICS = ("null_pct", "distinct_count", "min", "max", "sum", "broken_texts")
+# the second byte of a letter in UTF-8 as Latin-1 and Windows-1252 show it, but for spaces, quotes
+# and dashes, which may well stand after a capital
+_SECOND = (
+    r"[\x{80}-\x{9f}\x{a1}-\x{ba}\x{bc}-\x{bf}\x{20ac}\x{201a}\x{192}\x{201e}\x{2020}-\x{2022}"
+    r"\x{2c6}\x{2030}\x{160}\x{2039}\x{152}\x{17d}\x{2dc}\x{161}\x{203a}\x{153}\x{17e}\x{178}]"
+)
+BROKEN_TEXT = (
+    rf"[ÂÃÄÅ]{_SECOND}|â[\x{{20ac}}\x{{201a}}\x{{201e}}\x{{80}}-\x{{84}}]"
+    rf"|(?:[ÎÏÐÑØÙ]{_SECOND}){{2}}|\x{{fffd}}"
+)
+"""A regular expression for UTF-8 that was read in a single-byte encoding, and for lost letters."""
 
 
 def write(connection: duckdb.DuckDBPyConnection, source: Source, stage: Stage) -> None:
@@ -45,8 +58,8 @@ def write(connection: duckdb.DuckDBPyConnection, source: Source, stage: Stage) -
     if not stage.staged or not any(rows.read for rows in stage.rows):
         return
     aggregates = ", ".join(
-        f"{_aggregate(metric, name, kind)} as {quoted(f'{name}|{metric}')}"
-        for name, kind in ((name, stage.entity.column(name).type) for name in stage.staged)
+        f"{_aggregate(metric, stage.entity.column(name))} as {quoted(f'{name}|{metric}')}"
+        for name in stage.staged
         for metric in _METRICS
     )
     number, names = _numbered(stage)
@@ -142,13 +155,15 @@ def _numbered(stage: Stage) -> tuple[str, str]:
     return number, f"(values {names}) as deliveries(number, delivery_id, fetched_at)"
 
 
-def _aggregate(metric: str, name: str, kind: str) -> str:
-    column = quoted(name)
+def _aggregate(metric: str, described: Column) -> str:
+    column, kind = quoted(described.name), described.type
     if metric == "null_pct":
         return f"cast(100.0 * (count(*) - count({column})) / nullif(count(*), 0) as double)"
     if metric == "distinct_count":
         is_text = kind in ("VARCHAR", "BOOLEAN")
         return f"cast({f'approx_count_distinct({column})' if is_text else 'null'} as double)"
+    if metric == "broken_texts":
+        return f"cast({_broken(described)} as double)"
     is_number = kind.startswith(_NUMBERS)
     if metric == "sum":
         return f"cast(sum({column}) as double)" if is_number else "cast(null as double)"
@@ -159,3 +174,12 @@ def _aggregate(metric: str, name: str, kind: str) -> str:
         per_unit = 86400 if kind == "DATE" else 1
         return f"cast(epoch({extreme}) / {per_unit} as double)"
     return "cast(null as double)"
+
+
+def _broken(described: Column) -> str:
+    """How many texts are broken; null where none is. Only those beyond ASCII are looked into."""
+    if described.type != "VARCHAR" or described.accepted or described.codes:
+        return "null"
+    text = quoted(described.name)
+    matches = f"cast(regexp_matches({text}, {literal(BROKEN_TEXT)}) as integer)"
+    return f"nullif(sum(case when strlen({text}) <> length({text}) then {matches} end), 0)"

@@ -6,11 +6,14 @@ against the usual are wide: they are there for the truncated file and the decima
 wrong place, and a quiet day or a correction of three lines must pass.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ingest.company import Company, Source
+from ingest.profile import BROKEN_TEXT
 from ingest.specification import ENTITIES
+from ingest.sql import quoted
+from ingest.stage import PERIODS
 from orchestration.gates import items
 from orchestration.gates.expectations import Frame, Range
 
@@ -26,6 +29,16 @@ _HALF_PCT = 50
 _YES_OR_NO = 2
 # shares of a handful of rows say nothing
 _ROWS_WITH_SHARES = 50
+# the earliest end of a day is only known after some weeks of them
+_ENOUGH_DAYS = 20
+_HOURS_EARLY = 1
+# of the rows that the same file had before
+_LEAST_PART = 0.75
+_DAY = 86400
+_ENDED_EARLY = Range(
+    "hours_ended_early", None, _HOURS_EARLY,
+    "a last row at the hour at which every day so far had some: is the file whole?", "warn",
+)  # fmt: skip
 _LARGEST = 1e15
 
 _MEASURES = """
@@ -56,6 +69,20 @@ usual_values as (
             then max(value) filter (metric = 'distinct_count') end as distinct_values
     from profiles where not is_new group by column_name
 ),
+replaced as (
+    select superseded_by as delivery_id, arg_max(rows_delivered, fetched_at) as rows_delivered
+    from all_deliveries where superseded_by is not null group by superseded_by
+),
+-- of those that hold one day each
+ends as (
+    select delivery_id, is_new, max(value) filter (metric = 'max') as ends_at
+    from profiles where column_name = $period group by delivery_id, is_new
+    having floor(min(value) filter (metric = 'min') / $day)
+        = floor(max(value) filter (metric = 'max') / $day)
+),
+usual_end as (
+    select min(ends_at % $day) as earliest, count(*) as days from ends where not is_new
+),
 of_columns as (
     select profiles.delivery_id,
         max(value) filter (metric = 'null_pct' and column_name in (select unnest($required)))
@@ -69,6 +96,8 @@ of_columns as (
         max(distinct_values - value) filter (metric = 'distinct_count') as steady_values_missing,
         arg_max(column_name, distinct_values - value) filter (metric = 'distinct_count')
             as column_with_steady_values,
+        max(value) filter (metric = 'broken_texts') as broken_texts,
+        arg_max(column_name, value) filter (metric = 'broken_texts') as column_with_broken_texts,
         min(value) filter (metric = 'min' and column_name in (select unnest($not_negative)))
             as lowest_not_negative,
         max(abs(value)) filter (
@@ -98,6 +127,11 @@ select
     of_columns.column_with_most_values_gone,
     case when usual.deliveries >= $enough
         then delivered.rows_delivered / usual.fewest_rows end as rows_against_fewest,
+    delivered.rows_delivered / nullif(replaced.rows_delivered, 0) as rows_against_replaced,
+    case when usual_end.days >= $enough_days and delivered.rows_delivered >= $with_shares
+        then (usual_end.earliest - ends.ends_at % $day) / 3600 end as hours_ended_early,
+    of_columns.broken_texts,
+    of_columns.column_with_broken_texts,
     case when delivered.rows_delivered >= $with_shares
         then of_columns.steady_values_missing end as steady_values_missing,
     of_columns.column_with_steady_values,
@@ -105,7 +139,10 @@ select
     of_columns.largest_amount
 from delivered
 cross join usual
+cross join usual_end
 left join of_columns using (delivery_id)
+left join replaced using (delivery_id)
+left join ends using (delivery_id)
 order by delivered.delivery_id
 """
 # yen stand beside pounds in the files of one source: what is in a currency of its own is compared
@@ -120,6 +157,10 @@ where _delivery_id in (select unnest($judged)) and currency not in (
         where source = $source and delivery_id not in (select unnest($judged))
     )
 )
+"""
+_BROKEN_TEXT = """
+select regexp_extract({column}, $pattern)
+from raw.{entity} where _delivery_id = $delivery_id and regexp_matches({column}, $broken) limit 1
 """
 _LATE = """
 select epoch(now()::timestamp - max(fetched_at)) / epoch(cast($every as interval)) as intervals_late
@@ -149,15 +190,29 @@ def _frame(connection: "duckdb.DuckDBPyConnection", source: Source, run_id: str)
             "amounts": [column.name for column in columns if column.is_amount],
             "enough": _ENOUGH_HISTORY,
             "with_shares": _ROWS_WITH_SHARES,
+            "enough_days": _ENOUGH_DAYS,
+            "period": _period(source),
+            "day": _DAY,
         },
     )
     if any((row["amount_per_row_against_usual"] or 0) > _TIMES_THE_USUAL for row in rows):
         _spare_new_currencies(connection, source, rows)
     compared = items.measures(connection, source, run_id) if rows else {}
-    rows = [row | compared.get(row["delivery_id"], {}) for row in rows]
+    rows = [
+        row | _broken_text(connection, source, row) | compared.get(row["delivery_id"], {})
+        for row in rows
+    ]
     return Frame(
         f"delivery.{source.name}", f"raw.{source.entity}", "delivery_id", rows, _ranges(source)
     )
+
+
+def _period(source: Source) -> str | None:
+    """The time by which a source cuts its files; None where it sends no whole periods."""
+    period = PERIODS.get(source.entity)
+    if period is None or source.kind != "file" or source.replaces:
+        return None
+    return period if ENTITIES[source.entity].column(period).type == "TIMESTAMP" else None
 
 
 def _spare_new_currencies(
@@ -171,6 +226,24 @@ def _spare_new_currencies(
     for row in rows:
         if (row["delivery_id"],) in found:
             row["amount_per_row_against_usual"] = None
+
+
+def _broken_text(
+    connection: "duckdb.DuckDBPyConnection", source: Source, row: Mapping[str, Any]
+) -> dict[str, str | None]:
+    """One of the broken texts that a delivery was measured to hold, where it names no person."""
+    name = row["column_with_broken_texts"]
+    if name is None or ENTITIES[source.entity].column(name).personal:
+        return {"broken_text": None}
+    found = connection.execute(
+        _BROKEN_TEXT.format(entity=source.entity, column=quoted(name)),
+        {
+            "delivery_id": row["delivery_id"],
+            "broken": BROKEN_TEXT,
+            "pattern": rf"\S{{0,20}}(?:{BROKEN_TEXT})\S{{0,20}}",
+        },
+    ).fetchone()
+    return {"broken_text": found[0] if found else None}
 
 
 def _is_price(column: str) -> bool:
@@ -206,6 +279,16 @@ def _ranges(source: Source) -> list[Range]:
             "steady_values_missing", None, 0,
             "as many markets, outlets and the like as every delivery so far: is one missing?",
             "warn",
+        ),
+        Range(
+            "rows_against_replaced", _LEAST_PART, None,
+            f"at least {_LEAST_PART:.0%} of the rows that the same file had: is it whole?", "warn",
+        ),
+        *([_ENDED_EARLY] if _period(source) else []),
+        Range(
+            "broken_texts", None, 0,
+            "no text that was read or written in a wrong encoding (GrÃ¶ÃŸe) or has lost letters "
+            "(\N{REPLACEMENT CHARACTER})", "warn",
         ),
         *items.ranges(source),
         Range("lowest_not_negative", 0, None, "no negative price"),

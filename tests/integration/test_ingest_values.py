@@ -30,6 +30,9 @@ currency: "'EUR'"
 """
 
 
+BROKEN = "select column_name, value from audit.delivery_profiles where metric = 'broken_texts'"
+
+
 def test_accepted_values_are_taken_however_they_are_spelled(tmp_path: Path) -> None:
     bench = Workbench.of(tmp_path, "quarantine_limit_pct: 100", PRICES, entity="competitor_prices")
     bench.put(
@@ -165,6 +168,28 @@ def test_a_fee_is_no_product(tmp_path: Path) -> None:
     bench.put("a.csv", line("1"), line("2", product="post"))
     bench.run()
     assert bench.rows("select item from audit.item_profiles") == [("p1",)]
+
+
+APOSTROPHE = "It\N{RIGHT SINGLE QUOTATION MARK}s"
+
+
+@pytest.mark.parametrize("text", ["Größe", "€ 5", "25°C", "Głowa", "При", APOSTROPHE])
+def test_a_text_read_in_a_wrong_encoding_is_broken(tmp_path: Path, text: str) -> None:
+    bench = Workbench.of(tmp_path)
+    bench.put("a.csv", line("1", product=text.encode().decode("cp1252")), line("2", product=text))
+    bench.run()
+    assert bench.rows(BROKEN) == [("product_id", 1)]
+
+
+def test_lost_letters_are_broken_and_rare_ones_are_not(tmp_path: Path) -> None:
+    bench = Workbench.of(tmp_path)
+    rare = ["«MAÇû", "AÑO ÅNGSTRÖM™ ÃLVARO", "Привет 日本"]
+    bench.put("a.csv", *(line(text, product=text) for text in rare))
+    bench.run()
+    assert bench.rows(BROKEN) == []
+    bench.put("b.csv", line("4", product="S\N{REPLACEMENT CHARACTER}ss"))
+    bench.run()
+    assert bench.rows(BROKEN) == [("product_id", 1)]
 
 
 def test_an_amount_beyond_its_type_is_quarantined_with_that_reason(tmp_path: Path) -> None:

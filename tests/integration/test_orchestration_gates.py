@@ -362,6 +362,7 @@ def test_what_follows_a_correction_is_compared_with_the_correction(
     ("rows", "profile", "caught"),
     [
         (450, (), {"rows_against_fewest"}),
+        (900, ("channel", "broken_texts", 3), {"broken_texts"}),
         (900, ("market", "distinct_count", 3), {"steady_values_missing"}),
     ],
 )
@@ -381,6 +382,68 @@ def test_what_may_be_true_and_is_unusual_warns(
     results = Session().judge(frames)
     assert _failed(results) == caught
     assert not any(one.blocks for one in results)
+
+
+def test_a_broken_text_is_shown(warehouse: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    warehouse.execute("update stored.sales set product_id = 'Stoff GrÃ¶ÃŸe 12'")
+    _profile(warehouse, "d-new", "product_id", "broken_texts", 1)
+    company = load_company(tmp_path / "company.yml")
+    results = Session().judge(deliveries.frames(warehouse, company, RUN))
+    [found] = [one for one in results if not one.is_passed]
+    assert [row["broken_text"] for row in found.sample] == ["GrÃ¶ÃŸe"]
+
+
+def _day(connection: duckdb.DuckDBPyConnection, delivery: str, first: float, last: float) -> None:
+    """A delivery of 1000 rows from one hour to another, counted from the first day of 2024."""
+    _profile(connection, delivery, "ordered_at", "min", 1_704_067_200 + 3600 * first)
+    _profile(connection, delivery, "ordered_at", "max", 1_704_067_200 + 3600 * last)
+
+
+@pytest.mark.parametrize(
+    ("days", "first", "last", "caught"),
+    [
+        (30, 8, 16.2, set()),
+        (30, 8, 15, {"hours_ended_early"}),
+        # over night it is another day, and three weeks are needed to know
+        (30, 8, 27, set()),
+        (15, 8, 12, set()),
+    ],
+)
+def test_a_day_that_ends_early_warns(
+    warehouse: duckdb.DuckDBPyConnection,
+    tmp_path: Path,
+    days: int,
+    first: float,
+    last: float,
+    caught: set[str],
+) -> None:
+    warehouse.execute("delete from audit.deliveries")
+    for day in range(days):
+        _deliver(warehouse, f"d-{day}", "run-before", rows=1000)
+        _day(warehouse, f"d-{day}", 24 * day + 8, 24 * day + 17 + day % 3)
+    _deliver(warehouse, "d-new", RUN, rows=1000)
+    _day(warehouse, "d-new", 24 * days + first, 24 * days + last)
+    company = load_company(tmp_path / "company.yml")
+    results = Session().judge(deliveries.frames(warehouse, company, RUN))
+    assert _failed(results) == caught
+    assert not any(one.blocks for one in results)
+    # where a file grows during its day, its earlier content ended early too
+    _deliver(warehouse, "d-grown", "run-before", rows=500, superseded_by="d-0")
+    _day(warehouse, "d-grown", 8, 10)
+    assert _failed(Session().judge(deliveries.frames(warehouse, company, RUN))) == set()
+
+
+@pytest.mark.parametrize(("rows", "caught"), [(800, set()), (700, {"rows_against_replaced"})])
+def test_a_file_that_comes_again_with_fewer_rows_warns(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path, rows: int, caught: set[str]
+) -> None:
+    warehouse.execute("delete from audit.deliveries")
+    _deliver(warehouse, "d-before", "run-before", rows=1000, superseded_by="d-new")
+    _deliver(warehouse, "d-new", RUN, rows=rows)
+    results = Session().judge(
+        deliveries.frames(warehouse, load_company(tmp_path / "company.yml"), RUN)
+    )
+    assert _failed(results) == caught
 
 
 def test_a_suite_that_measured_nothing_fails() -> None:
