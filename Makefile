@@ -43,8 +43,9 @@ test-unit: $(SETUP) ## Run the unit tests only (under a minute)
 lint: $(SETUP) ## Check style, types and SQL with the commands that CI uses
 	$(BIN)/ruff check $(CHECKED)
 	$(BIN)/ruff format --check $(CHECKED)
-	$(BIN)/mypy
-	TRADEWIND_WAREHOUSE_FILE=:memory: $(BIN)/sqlfluff lint --processes 2 dbt_project/models dbt_project/tests/reconciliation
+	$(BIN)/mypy & types=$$!; \
+	TRADEWIND_WAREHOUSE_FILE=:memory: $(BIN)/sqlfluff lint --processes 2 dbt_project/models dbt_project/tests/reconciliation; \
+	sql=$$?; wait $$types && exit $$sql
 
 format: $(SETUP) ## Rewrite Python and SQL in the house style
 	$(BIN)/ruff check --fix $(CHECKED)

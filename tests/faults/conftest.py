@@ -248,7 +248,7 @@ def run_twice(shop: Shop) -> Twice:
             owner = lock_owner(shop.home)
             if owner is not None and owners[-1:] != [owner.pid]:
                 owners.append(owner.pid)
-            time.sleep(0.005)
+            time.sleep(0.03)
         kept_open = rows_of(kept)
     ended = (shop.warm.wait(pids[0]), shop.warm.wait(pids[1]))
     return Twice(shop, before, ended, pids, owners, kept_open, seen)
