@@ -1,4 +1,4 @@
-"""Values in SQL text.
+"""Values in SQL text, and rows by the names of their columns.
 
 A statement with parameters makes DuckDB import pandas if it is installed, which takes longer than
 most runs in which nothing is new. So values are written into the text, quoted.
@@ -7,6 +7,10 @@ most runs in which nothing is new. So values are written into the text, quoted.
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import duckdb
 
 Value = str | int | float | bool | Decimal | date | datetime | None
 
@@ -29,6 +33,12 @@ def literal(value: Value | Sequence[Value]) -> str:
     if isinstance(value, bool | int | float | Decimal):
         return str(value).lower()
     return "[" + ", ".join(literal(item) for item in value) + "]"
+
+
+def named_rows(found: "duckdb.DuckDBPyConnection") -> list[dict[str, Any]]:
+    """The rows that a query has found, each by the names of its columns."""
+    names = [column[0] for column in found.description or []]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
 def filled(sql: str, *values: Value | Sequence[Value]) -> str:

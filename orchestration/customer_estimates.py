@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from ingest.company import CustomerValue
-from ingest.sql import filled, literal
+from ingest.sql import filled, literal, named_rows
 from orchestration.gates.results import CheckResult
 
 if TYPE_CHECKING:
@@ -509,8 +509,7 @@ def _record_drift(connection: "duckdb.DuckDBPyConnection", at: datetime) -> list
             at,
         )
     )
-    names = [column[0] for column in found.description or []]
-    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    return named_rows(found)
 
 
 def _drift_check(beyond: list[dict[str, Any]], turned: list[dict[str, Any]]) -> CheckResult:

@@ -18,7 +18,7 @@ import yaml
 
 from ingest.errors import TradewindError
 from ingest.home import Home
-from ingest.sql import literal
+from ingest.sql import literal, named_rows
 from orchestration import versions
 from orchestration.candidate import connect_memory, lock_down, quoted
 from orchestration.fingerprints import code_fingerprint
@@ -456,8 +456,7 @@ class Explainer:
 
     def _rows(self, query: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         cursor = self._connection.execute(query, parameters)
-        names = [column[0] for column in cursor.description or []]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        return named_rows(cursor)
 
 
 def same(value: Any, recomputed: Any) -> bool:

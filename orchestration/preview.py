@@ -26,11 +26,14 @@ def describe(
     Columns with personal data show no values. Views that join are left out where the raw layer is
     large.
     """
+    wanted = list(tables)
+    if not wanted:
+        return {}
     kinds = _relations(connection)
     small = _raw_rows(connection) <= _VIEWS_UP_TO_RAW_ROWS
     return {
         table: _describe(connection, table)
-        for table in tables
+        for table in wanted
         if kinds.get(table) == "BASE TABLE"
         or (table in kinds and (small or table.partition(".")[0] in _CHEAP_SCHEMAS))
     }

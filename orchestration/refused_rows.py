@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 
 from ingest.home import Home
+from ingest.sql import named_rows
 from orchestration import versions
 from orchestration.candidate import connect_read_only
 
@@ -76,8 +77,7 @@ def rows(
         """,
         [value for _, value in chosen],
     )
-    names = [column[0] for column in cursor.description or []]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return named_rows(cursor)
 
 
 def _all(connection: duckdb.DuckDBPyConnection) -> str:

@@ -11,7 +11,7 @@ import duckdb
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from orchestration.assets.raw import table_metadata
-from orchestration.gates.dbt_tests import Judged, table_of
+from orchestration.gates.dbt_tests import Judged, table_of, tables_of
 from orchestration.preview import describe
 
 if TYPE_CHECKING:
@@ -47,7 +47,13 @@ class Telling:
 
     def at_once(self, events: Iterable[Event]) -> Iterator[Any]:
         """Tell of nodes that went well; the others are logged, and kept for :meth:`at_last`."""
-        well = [event for event in events if self._went_well(event)]
+        well = []
+        for event in events:
+            if event["data"]["node_info"]["node_status"] in _WENT_WELL:
+                well.append(event)
+            else:
+                self._context.log.info(event["info"]["msg"])
+                self._kept.append(event)
         try:
             shown = describe(self._connection, self._tables(well))
         except duckdb.Error:
@@ -70,20 +76,8 @@ class Telling:
         for event in self._kept:
             yield from self._told(event, shown, judged)
 
-    def _went_well(self, event: Event) -> bool:
-        is_well = event["data"]["node_info"]["node_status"] in _WENT_WELL
-        if not is_well:
-            self._context.log.info(event["info"]["msg"])
-            self._kept.append(event)
-        return is_well
-
     def _tables(self, events: Iterable[Event]) -> list[str]:
-        nodes = [self._manifest["nodes"][_unique_id(event)] for event in events]
-        return [
-            table_of(self._manifest, node["unique_id"])
-            for node in nodes
-            if node["resource_type"] in {"model", "seed"}
-        ]
+        return tables_of(self._manifest, map(_unique_id, events))
 
     def _told(
         self,

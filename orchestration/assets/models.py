@@ -18,7 +18,7 @@ from orchestration.assets.estimates import FITS_KEY, SCORES_KEY
 from orchestration.assets.sources import owners_of
 from orchestration.background import meanwhile
 from orchestration.early_estimates import EarlyEstimates
-from orchestration.gates.dbt_tests import judge_tests, table_of
+from orchestration.gates.dbt_tests import judge_tests, table_of, tables_of
 from orchestration.gates.judgement import refuse
 from orchestration.workspace import Workspace
 
@@ -114,12 +114,12 @@ def _build(  # type: ignore[no-untyped-def]
 
 def _batches(ended: "SimpleQueue[Event | None]") -> Iterator[list[Event]]:
     """The events as they come, those that came meanwhile at once; ends at the first None."""
-    while (event := ended.get()) is not None:
-        events = [event]
-        while not ended.empty() and (event := ended.get()) is not None:
-            events.append(event)
-        yield events
-        if event is None:
+    while True:
+        events = [ended.get()]
+        while not ended.empty():
+            events.append(ended.get())
+        yield [event for event in events if event is not None]
+        if events[-1] is None:
             return
 
 
@@ -176,7 +176,8 @@ def _judged(
 ) -> Iterator[Any]:
     """The checks on record, and what did not go well as events; raises where a model failed."""
     judged = judge_tests(connection, workspace.run_id, manifest, results)
-    workspace.notes.setdefault("built", set()).update(_tables(manifest, results))
+    built = tables_of(manifest, (result.unique_id for result in results))
+    workspace.notes.setdefault("built", set()).update(built)
     if any(one.result.blocks for one in judged.values()):
         refuse(workspace)
     yield from telling.at_last(judged, _all_built(results))
@@ -321,15 +322,6 @@ def _present(connection: Any) -> set[tuple[str, str]]:
         "where table_catalog = current_database()"
     ).fetchall()
     return set(rows)
-
-
-def _tables(manifest: Manifest, results: Iterable[dbt_runner.NodeResult]) -> list[str]:
-    built = [manifest["nodes"].get(result.unique_id) for result in results]
-    return [
-        f"{node['schema']}.{node['alias']}"
-        for node in built
-        if node is not None and node["resource_type"] in {"model", "seed"}
-    ]
 
 
 def _all_built(results: Iterable[dbt_runner.NodeResult]) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ingest.sql import named_rows
 from orchestration.dbt_runner import NodeResult
 from orchestration.gates.results import SAMPLE_ROWS, CheckResult, record
 
@@ -73,6 +74,15 @@ def table_of(manifest: Mapping[str, Any], unique_id: str) -> str:
     return f"{node['schema']}.{node.get('alias') or node.get('identifier')}"
 
 
+def tables_of(manifest: Mapping[str, Any], unique_ids: Iterable[str]) -> list[str]:
+    """`schema.table` of the models and seeds among some nodes."""
+    return [
+        table_of(manifest, unique_id)
+        for unique_id in unique_ids
+        if unique_id.partition(".")[0] in {"model", "seed"}
+    ]
+
+
 def _judge(
     connection: "duckdb.DuckDBPyConnection", manifest: Mapping[str, Any], test: NodeResult
 ) -> Judged:
@@ -102,5 +112,4 @@ def _failing_rows(
     if test.status == "error" or not test.compiled_sql:
         return []
     cursor = connection.execute(f"select * from ({test.compiled_sql}) limit {SAMPLE_ROWS}")
-    names = [column[0] for column in cursor.description or []]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return named_rows(cursor)

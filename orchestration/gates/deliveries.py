@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ingest.company import Company, Source
 from ingest.profile import BROKEN_TEXT
 from ingest.specification import ENTITIES
-from ingest.sql import quoted
+from ingest.sql import named_rows, quoted
 from ingest.stage import PERIODS
 from orchestration.gates import items
 from orchestration.gates.expectations import Frame, Range
@@ -315,5 +315,4 @@ def _rows(
     connection: "duckdb.DuckDBPyConnection", sql: str, values: dict[str, Any]
 ) -> list[dict[str, Any]]:
     cursor = connection.execute(sql, values)
-    names = [column[0] for column in cursor.description or []]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return named_rows(cursor)

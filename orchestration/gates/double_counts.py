@@ -7,7 +7,7 @@ is meant to be one. What is looked for is in `analytics.double_counts`.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from orchestration.gates.results import SAMPLE_ROWS, CheckResult
+from orchestration.gates.results import CheckResult, compared
 
 if TYPE_CHECKING:
     import duckdb
@@ -102,17 +102,14 @@ def result(connection: "duckdb.DuckDBPyConnection") -> list[CheckResult]:
         return []
     found = [each for one in lists for each in _totals(*one)]
     return [
-        CheckResult(
+        compared(
             name="no_figure_is_the_sum_of_others",
             table=TABLE,
-            kind="reconciliation",
-            severity="warn",
-            is_passed=not found,
+            rows=found,
             observed=_told(found) if found else "none is",
             expected="no category, firm or product that is the sum of others beside it: leave the "
             "total or its parts out of the mapping, or what is added up counts them twice",
-            failing_rows=len(found),
-            sample=found[:SAMPLE_ROWS],
+            severity="warn",
         )
     ]
 

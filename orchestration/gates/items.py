@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ingest.company import Source
 from ingest.profile import NO_QUANTITY, PRICED
+from ingest.sql import named_rows
 from orchestration.gates.expectations import Range
 
 if TYPE_CHECKING:
@@ -128,8 +129,7 @@ def measures(
             "swapped": _SWAPPED_PCT,
         },
     )
-    names = [column[0] for column in cursor.description or []][1:]
-    return {row[0]: dict(zip(names, row[1:], strict=True)) for row in cursor.fetchall()}
+    return {row.pop("delivery_id"): row for row in named_rows(cursor)}
 
 
 def ranges(source: Source) -> list[Range]:

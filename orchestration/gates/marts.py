@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
+from ingest.sql import named_rows
 from orchestration.gates.expectations import Frame, Range
 from orchestration.gates.results import SAMPLE_ROWS, CheckResult
 
@@ -117,8 +118,7 @@ def _with_rows(
     connection: "duckdb.DuckDBPyConnection", result: CheckResult, query: str
 ) -> CheckResult:
     cursor = connection.execute(query)
-    names = [column[0] for column in cursor.description or []]
-    rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    rows = named_rows(cursor)
     return replace(result, failing_rows=len(rows), sample=rows[:SAMPLE_ROWS])
 
 

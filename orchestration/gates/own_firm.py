@@ -6,8 +6,9 @@ market share.
 
 from typing import TYPE_CHECKING, Any
 
+from ingest.sql import named_rows
 from orchestration.gates.double_counts import TABLE
-from orchestration.gates.results import SAMPLE_ROWS, CheckResult
+from orchestration.gates.results import CheckResult, compared
 
 if TYPE_CHECKING:
     import duckdb
@@ -51,21 +52,17 @@ def result(connection: "duckdb.DuckDBPyConnection") -> list[CheckResult]:
         cursor = connection.execute(_WITHOUT_US)
     except duckdb.CatalogException:
         return []
-    names = [column[0] for column in cursor.description or []]
-    found = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    found = named_rows(cursor)
     return [
-        CheckResult(
+        compared(
             name="market_of_named_firms_has_us_in_it",
             table=TABLE,
-            kind="reconciliation",
-            severity="warn",
-            is_passed=not found,
+            rows=found,
             observed=_told(found) if found else "each has, or names a remainder",
             expected="our own firm among those that a market is the sum of, or a row of the whole "
             "market or of Others: name it in own_firms as the market data does, or our share is "
             "one of our rivals' sales",
-            failing_rows=len(found),
-            sample=found[:SAMPLE_ROWS],
+            severity="warn",
         )
     ]
 

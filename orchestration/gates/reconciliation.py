@@ -6,11 +6,12 @@ layer that is not built yet is left to the completeness check.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ingest.raw_tables import source_of
+from ingest.sql import named_rows
 from ingest.stage import AMOUNTS
-from orchestration.gates.results import SAMPLE_ROWS, CheckResult
+from orchestration.gates.results import CheckResult, compared
 
 if TYPE_CHECKING:
     import duckdb
@@ -231,18 +232,9 @@ def _for_entity(one: _Reconciliation, entity: str) -> _Reconciliation:
 
 def _compare(connection: "duckdb.DuckDBPyConnection", one: _Reconciliation) -> CheckResult:
     cursor = connection.execute(one.sql)
-    names = [column[0] for column in cursor.description or []]
-    rows: list[dict[str, Any]] = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    return CheckResult(
-        name=one.name,
-        table=one.table,
-        kind="reconciliation",
-        is_passed=not rows,
-        observed=f"{len(rows)} differ" if rows else "equal",
-        expected=one.expected,
-        failing_rows=len(rows),
-        sample=rows[:SAMPLE_ROWS],
-    )
+    rows = named_rows(cursor)
+    observed = f"{len(rows)} differ" if rows else "equal"
+    return compared(one.name, one.table, rows, observed, one.expected)
 
 
 def _tables(connection: "duckdb.DuckDBPyConnection") -> set[str]:

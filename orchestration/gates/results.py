@@ -105,6 +105,28 @@ class CheckResult:
         return not self.is_passed and self.severity == "error"
 
 
+def compared(
+    name: str,
+    table: str,
+    rows: Sequence[Mapping[str, Any]],
+    observed: str,
+    expected: str,
+    severity: Severity = "error",
+) -> CheckResult:
+    """The result of a reconciliation: passed where no rows were found that fail it."""
+    return CheckResult(
+        name=name,
+        table=table,
+        kind="reconciliation",
+        is_passed=not rows,
+        severity=severity,
+        observed=observed,
+        expected=expected,
+        failing_rows=len(rows),
+        sample=rows[:SAMPLE_ROWS],
+    )
+
+
 def prepare_audit(connection: "duckdb.DuckDBPyConnection") -> None:
     """Create the audit tables that are not there yet."""
     connection.execute(_TABLES)
