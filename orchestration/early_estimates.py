@@ -46,9 +46,10 @@ class EarlyEstimates:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
-            self._stop()
+            self.stop()
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """End it, wherever it is, and wait until it has: nothing is open afterwards."""
         stop(self._thread, lambda: self._connection)
 
     def seen(self, event: Mapping[str, Any]) -> None:
@@ -73,7 +74,7 @@ class EarlyEstimates:
             try:
                 self._thread.join()
             except BaseException:
-                self._stop()
+                self.stop()
                 raise
         return self._done
 

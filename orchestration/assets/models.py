@@ -18,7 +18,7 @@ from orchestration.assets.estimates import FITS_KEY, SCORES_KEY
 from orchestration.assets.sources import owners_of
 from orchestration.background import meanwhile
 from orchestration.early_estimates import EarlyEstimates
-from orchestration.gates.dbt_tests import judge_tests, table_of, tables_of
+from orchestration.gates.dbt_tests import Judged, judge_tests, table_of, tables_of
 from orchestration.gates.judgement import refuse
 from orchestration.workspace import Workspace
 
@@ -101,15 +101,22 @@ def _build(  # type: ignore[no-untyped-def]
         finally:
             ended.put(None)
 
-    with (
-        early or nullcontext(),
-        workspace.connect() as connection,
-        meanwhile(build, dbt_runner.Queries) as built,
-    ):
-        telling = Telling(context, manifest, translator, connection)
-        for events in _batches(ended):
-            yield from telling.at_once(events)
-        yield from _judged(workspace, manifest, connection, built(), telling)
+    with early or nullcontext():
+        with (
+            workspace.connect() as connection,
+            meanwhile(build, dbt_runner.Queries) as built,
+        ):
+            telling = Telling(context, manifest, translator, connection)
+            for events in _batches(ended):
+                yield from telling.at_once(events)
+            judged = _judged(workspace, manifest, connection, built())
+            rest = list(telling.at_last(judged, _all_built(built())))
+        if any(one.result.blocks for one in judged.values()):
+            if early is not None:
+                early.stop()
+            refuse(workspace)
+        yield from rest
+        _raise_for_errors(built())
 
 
 def _batches(ended: "SimpleQueue[Event | None]") -> Iterator[list[Event]]:
@@ -172,16 +179,12 @@ def _judged(
     manifest: Manifest,
     connection: "duckdb.DuckDBPyConnection",
     results: list[dbt_runner.NodeResult],
-    telling: Telling,
-) -> Iterator[Any]:
-    """The checks on record, and what did not go well as events; raises where a model failed."""
+) -> dict[str, Judged]:
+    """What the tests found, by dbt's id: on record now."""
     judged = judge_tests(connection, workspace.run_id, manifest, results)
     built = tables_of(manifest, (result.unique_id for result in results))
     workspace.notes.setdefault("built", set()).update(built)
-    if any(one.result.blocks for one in judged.values()):
-        refuse(workspace)
-    yield from telling.at_last(judged, _all_built(results))
-    _raise_for_errors(results)
+    return judged
 
 
 def _chosen_models(
