@@ -1,6 +1,6 @@
 """dbt's models and data tests, run by the SQL that they were compiled to before.
 
-The SQL of a test, and of a model that is not built by months, follows from the project alone.
+The SQL of a model or a test that is not built by months follows from the project alone.
 Rendering the Jinja of some hundreds of them again, and that of the materialization around a test,
 cost a run more than the queries. Everything else stays dbt's: order, threads, skipping,
 thresholds, results and events.
@@ -24,11 +24,15 @@ ASKING = frozenset(
         "macro.tradewind.is_incremental",
     }
 )
+# a macro that asks, and which generic tests call where they are given the argument
+_ASKING_BY_MONTH, BY_MONTH = "macro.tradewind.is_tested", "by_month"
 
 
 def is_fixed(manifest: Mapping[str, Any], node: Mapping[str, Any]) -> bool:
     """Whether the SQL of a node follows from the project alone: no macro that it calls asks."""
-    queue, seen = list(node["depends_on"]["macros"]), set[str]()
+    given = (node.get("test_metadata") or {}).get("kwargs")
+    not_called = {_ASKING_BY_MONTH} if given is not None and BY_MONTH not in given else set()
+    queue, seen = list(node["depends_on"]["macros"]), not_called
     while queue:
         name = queue.pop()
         if name in ASKING:

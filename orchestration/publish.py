@@ -27,6 +27,7 @@ from orchestration.versions import (
     prune,
     record_of,
     repair,
+    stamp_of,
 )
 
 KEPT_VERSIONS = 5
@@ -112,6 +113,7 @@ def _record(candidate: Candidate, verdict: Verdict, version: str) -> dict[str, o
         "base_version": candidate.base_version,
         "rows": rows,
         "headline": headline,
+        "file": stamp_of(candidate.database),
         "verdict": asdict(verdict),
     }
 

@@ -129,6 +129,7 @@ def _empty_pending(connection: duckdb.DuckDBPyConnection) -> None:
     ).fetchall()
     for (table,) in found:
         connection.execute(f"delete from audit.{table}")
+    connection.execute("drop table if exists audit.built_months")
 
 
 def _require_closed(candidate: Candidate) -> None:

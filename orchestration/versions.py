@@ -63,6 +63,19 @@ def marker_of(home: Home, version: str) -> Path:
     return home.versions / f"{version}.pending"
 
 
+def stamp_of(database: Path) -> dict[str, int]:
+    """Return what changes about a file when it is written to: its size and its last change, ns."""
+    found = database.stat()
+    return {"bytes": found.st_size, "modified_ns": found.st_mtime_ns}
+
+
+def is_as_published(home: Home, version: str | None) -> bool:
+    """Say whether nobody has written to a version since; not where that cannot be told."""
+    if version is None or not database_of(home, version).exists():
+        return False
+    return read_record(home, version).get("file") == stamp_of(database_of(home, version))
+
+
 def version_names(home: Home) -> list[str]:
     """Return the names of all kept versions, oldest first."""
     return sorted(path.stem for path in home.versions.glob("*.duckdb"))

@@ -15,8 +15,9 @@ from ingest.home import Home
 from orchestration import candidate as candidates
 from orchestration.fingerprints import code_fingerprint
 from orchestration.gates.expectations import Session
-from orchestration.gates.results import prepare_audit
+from orchestration.gates.results import BUILT_MONTHS, prepare_audit
 from orchestration.storage import set_for_writing
+from orchestration.versions import is_as_published
 
 if TYPE_CHECKING:
     import duckdb
@@ -94,6 +95,8 @@ class Workspace:
             if "prepared" not in self.notes:
                 prepare(connection, self.company)
                 prepare_audit(connection)
+                if is_as_published(self.home, self.candidate.base_version):
+                    connection.execute(BUILT_MONTHS)
                 self.notes["prepared"] = True
             yield connection
         finally:

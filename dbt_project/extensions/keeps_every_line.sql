@@ -1,7 +1,7 @@
 {# Every staged order line is in the fact or among those not converted, once: per delivery, the
-   number of lines and the sum of row numbers agree. Reads each side once and needs no table of
-   keys. #}
-{% test keeps_every_line(model) %}
+   number of lines and the sum of row numbers agree. Reads each side once, as far as the fact
+   was built, and needs no table of keys. #}
+{% test keeps_every_line(model, by_month) %}
 
 with
 
@@ -12,6 +12,7 @@ both_sides as (
         count(*) as lines,
         sum(row_number) as row_numbers
     from {{ ref('stg_sales') }}
+    where {{ is_tested([model], 'ordered_at') }}
     group by delivery_id
 
     union all
@@ -21,6 +22,7 @@ both_sides as (
         -count(*) as lines,
         -sum(row_number) as row_numbers
     from {{ model }}
+    where {{ is_tested([model], by_month) }}
     group by delivery_id
 
     union all
@@ -30,7 +32,7 @@ both_sides as (
         -count(*) as lines,
         -sum(row_number) as row_numbers
     from {{ ref('quarantine_without_rate') }}
-    where entity = 'sales'
+    where entity = 'sales' and {{ is_tested([model], 'period_month') }}
     group by delivery_id
 
 )

@@ -105,15 +105,22 @@
     {{ 'union all' if not loop.first }}
     select categories.customer_id
     from {{ ref('int_customers__categories') }} as categories
-    inner join audit.built_cycles as was
-        on categories.category = was.category
-    inner join {{ this }} as now
-        on categories.category = now.category
+    -- where none has moved, which is nearly always, no customer is looked at
+    inner join (
+        select
+            now.category,
+            least({{ was }}, {{ now }}) as shorter_days,
+            greatest({{ was }}, {{ now }}) as longer_days
+        from audit.built_cycles as was
+        inner join {{ this }} as now
+            on was.category = now.category
+        where {{ was }} <> {{ now }}
+    ) as moved
+        on categories.category = moved.category
     where
         categories.{{ days }}_days > 1
-        and {{ was }} <> {{ now }}
-        and {{ mean_gap_days(days, 'categories.') }} > least({{ was }}, {{ now }})
-        and {{ mean_gap_days(days, 'categories.') }} <= greatest({{ was }}, {{ now }})
+        and {{ mean_gap_days(days, 'categories.') }} > moved.shorter_days
+        and {{ mean_gap_days(days, 'categories.') }} <= moved.longer_days
     {%- endfor %}
 {%- endmacro %}
 

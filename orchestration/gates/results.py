@@ -37,6 +37,9 @@ create table if not exists audit.column_docs (
     schema_name varchar, table_name varchar, column_name varchar, description varchar, unit varchar
 );
 """
+# The months that were built on top of a version, all of whose rows passed: dbt's tests look at
+# these of these tables, and at all where there is no such list. An empty month means all.
+BUILT_MONTHS = "create table if not exists audit.built_months (table_name varchar, month date)"
 # what estimators found between two layers of models; see `orchestration.customer_estimates`
 ESTIMATES = """
 create schema if not exists estimates;

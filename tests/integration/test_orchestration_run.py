@@ -163,6 +163,24 @@ def test_what_is_new_is_published_though_a_source_has_gone(later: Ran) -> None:
     assert runs == [(len(ORDERS) + 1 + 2 + 2 + 2, True), (2, False)]
 
 
+def test_what_was_built_is_no_list_of_the_published(later: Ran) -> None:
+    """The next build on it begins with an empty one."""
+    lists = "select 1 from duckdb_tables() where table_name = 'built_months'"
+    assert later.tiny.rows(lists) == []
+
+
+def test_a_version_that_was_written_to_is_tested_whole(first: Ran, tmp_path: Path) -> None:
+    tiny = _copy(first.tiny, tmp_path)
+    published = tiny.home.warehouse.resolve()
+    published.chmod(0o644)
+    with duckdb.connect(str(published)) as connection:
+        # of an order that no new one has to do with
+        connection.execute("update stored.fct_sales set order_id = null where order_id = 'A1'")
+    tiny.orders("2024-04", "E1,2024-04-01 10:00:00,GB,C1,P1,1,7.00,GBP")
+    with pytest.raises(pipeline.RunRefused, match="holds_fct_sales"):
+        _run(tiny)
+
+
 def test_what_comes_while_dagster_starts_is_loaded_too(first: Ran) -> None:
     assert first.said.index("Loading orders") < first.said.index("Landing orders")
     [orders] = [source for source in first.result.sources if source.source == "orders"]

@@ -1,6 +1,7 @@
 -- Monthly sales agree with the order lines they are made of: lines, units and money of all kinds,
 -- by market and month, to the cent; and through int_sales__product_months, which holds the
--- currencies that a mart of several of them cannot, by currency too.
+-- currencies that a mart of several of them cannot, by currency too. Order lines are compared in
+-- the months that were built.
 
 with
 
@@ -16,6 +17,7 @@ core as (
         sum(net_amount_home) as net_amount_home,
         coalesce(sum(margin_home), 0) as margin_home
     from {{ ref('fct_sales') }}
+    where {{ is_tested([ref('fct_sales'), ref('int_sales__product_months')]) }}
     group by market, order_month, currency
 
 ),
@@ -26,6 +28,7 @@ product_months as (
         market,
         order_month,
         currency,
+        {{ is_tested([ref('fct_sales'), ref('int_sales__product_months')]) }} as is_compared,
         sum(lines) as lines,
         sum(units) as units,
         sum(net_amount_local) as net_amount_local,
@@ -36,7 +39,15 @@ product_months as (
 
 ),
 
-core_months as (
+compared_months as (
+
+    select *
+    from product_months
+    where is_compared
+
+),
+
+carried_months as (
 
     select
         market,
@@ -45,7 +56,7 @@ core_months as (
         sum(units) as units,
         sum(net_amount_home) as net_amount_home,
         sum(margin_home) as margin_home
-    from core
+    from product_months
     group by market, order_month
 
 ),
@@ -68,41 +79,41 @@ compared as (
 
     select
         'int_sales__product_months' as compared_with,
-        coalesce(core.market, product_months.market) as market,
-        coalesce(core.order_month, product_months.order_month) as order_month,
-        coalesce(core.currency, product_months.currency) as currency,
-        coalesce(core.lines, 0) - coalesce(product_months.lines, 0) as lines_missing,
-        coalesce(core.units, 0) - coalesce(product_months.units, 0) as units_missing,
-        coalesce(core.net_amount_local, 0) - coalesce(product_months.net_amount_local, 0)
+        coalesce(core.market, compared_months.market) as market,
+        coalesce(core.order_month, compared_months.order_month) as order_month,
+        coalesce(core.currency, compared_months.currency) as currency,
+        coalesce(core.lines, 0) - coalesce(compared_months.lines, 0) as lines_missing,
+        coalesce(core.units, 0) - coalesce(compared_months.units, 0) as units_missing,
+        coalesce(core.net_amount_local, 0) - coalesce(compared_months.net_amount_local, 0)
             as net_amount_local_missing,
-        coalesce(core.net_amount_home, 0) - coalesce(product_months.net_amount_home, 0)
+        coalesce(core.net_amount_home, 0) - coalesce(compared_months.net_amount_home, 0)
             as net_amount_home_missing,
-        coalesce(core.margin_home, 0) - coalesce(product_months.margin_home, 0)
+        coalesce(core.margin_home, 0) - coalesce(compared_months.margin_home, 0)
             as margin_home_missing
     from core
-    full outer join product_months
-        on core.market = product_months.market
-        and core.order_month = product_months.order_month
-        and core.currency = product_months.currency
+    full outer join compared_months
+        on core.market = compared_months.market
+        and core.order_month = compared_months.order_month
+        and core.currency = compared_months.currency
 
     union all
 
     select
         'mart_sales__market_product_month' as compared_with,
-        coalesce(core_months.market, mart_months.market) as market,
-        coalesce(core_months.order_month, mart_months.order_month) as order_month,
+        coalesce(carried_months.market, mart_months.market) as market,
+        coalesce(carried_months.order_month, mart_months.order_month) as order_month,
         null as currency,
-        coalesce(core_months.lines, 0) - coalesce(mart_months.lines, 0) as lines_missing,
-        coalesce(core_months.units, 0) - coalesce(mart_months.units, 0) as units_missing,
+        coalesce(carried_months.lines, 0) - coalesce(mart_months.lines, 0) as lines_missing,
+        coalesce(carried_months.units, 0) - coalesce(mart_months.units, 0) as units_missing,
         0 as net_amount_local_missing,
-        coalesce(core_months.net_amount_home, 0) - coalesce(mart_months.net_amount_home, 0)
+        coalesce(carried_months.net_amount_home, 0) - coalesce(mart_months.net_amount_home, 0)
             as net_amount_home_missing,
-        coalesce(core_months.margin_home, 0) - coalesce(mart_months.margin_home, 0)
+        coalesce(carried_months.margin_home, 0) - coalesce(mart_months.margin_home, 0)
             as margin_home_missing
-    from core_months
+    from carried_months
     full outer join mart_months
-        on core_months.market = mart_months.market
-        and core_months.order_month = mart_months.order_month
+        on carried_months.market = mart_months.market
+        and carried_months.order_month = mart_months.order_month
 
 )
 

@@ -166,7 +166,7 @@ def _of_kind(test: Mapping[str, Any], table: str) -> list[str]:
         return [f"insert into {table} from {table} limit 1"]
     if kind == "not_null":
         return [f"update {table} set {column} = null"]
-    if kind in {"accepted_values", "relationships"}:
+    if kind in {"accepted_values", "relationships", "refers_to"}:
         return [f"update {table} set {column} = 'nonsense'"]
     if kind == "not_empty_when_source_has_rows":
         return [f"delete from {table}"]

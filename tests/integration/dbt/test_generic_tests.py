@@ -20,10 +20,13 @@ import duckdb
 import pytest
 import yaml
 
+from orchestration.gates.results import BUILT_MONTHS
+
 # one worker runs these tests: dbt is started once
 pytestmark = pytest.mark.xdist_group("generic_tests")
 
 GENERIC_TESTS = Path(__file__).parents[3] / "dbt_project" / "tests" / "generic"
+MACROS = Path(__file__).parents[3] / "dbt_project" / "macros"
 
 PROJECT = {
     "name": "generic_test_cases",
@@ -37,7 +40,10 @@ PROJECT = {
 
 @dataclass(frozen=True)
 class Case:
-    """A table (its columns and rows as SQL), a generic test on it, and the failures to find."""
+    """A table (its columns and rows as SQL), a generic test on it, and the failures to find.
+
+    `built` are the months that were built of a table that is tested by months; None for all.
+    """
 
     name: str
     test: str
@@ -45,6 +51,7 @@ class Case:
     rows: str
     arguments: dict[str, Any]
     failures: int
+    built: tuple[str | None, ...] = ()
 
 
 def cases_of(
@@ -176,28 +183,75 @@ HOLDS = cases_of(
     good=("(1, 2), (2, 2), (null, 1)", 0),
     broken=("(3, 2), (1, 2)", 1),
 )
+MONTHS = "month date, paid decimal(18, 4)"
+MARCH, ALL = ("2024-03-01",), (None, "2024-03-01")
+
+
+def cases_by_month(test: str, rows: str, failures: int, arguments: dict[str, Any]) -> list[Case]:
+    """A table with one failure in March and others before: what was built is tested."""
+    by_month = {**arguments, "by_month": "month"}
+    built = {"march": (MARCH, 1), "all_months": (ALL, failures), "no_month": ((), 0)}
+    return [
+        Case(f"{test}__{name}", test, MONTHS, rows, by_month, found, months)
+        for name, (months, found) in built.items()
+    ]
+
+
+BY_MONTH = [
+    *cases_by_month(
+        "holds", "('2024-02-01', -1), ('2024-03-01', 2), ('2024-03-01', -2), ('2024-04-01', -3)", 3,
+        {"condition": "paid >= 0"},
+    ),
+    *cases_by_month(
+        "unique_combination", "('2024-02-01', 1), ('2024-02-01', 1), ('2024-03-01', 2),"
+        " ('2024-03-01', 2)", 2, {"columns": ["month", "paid"]},
+    ),
+    *cases_by_month(
+        "sums_match", "('2024-02-01', 1), ('2024-03-01', 2), ('2024-05-01', 0)", 2,
+        {"compare_to": "source('cases', 'march_alone')", "sums": ["paid"], "group_by": ["month"]},
+    ),
+    *cases_by_month(
+        "refers_to", "('2024-01-01', 7), ('2024-02-01', 8), ('2024-03-01', 9), ('2024-03-01', 1)",
+        3, {"column_name": "paid", "to": "source('cases', 'march_alone')", "field": "paid"},
+    ),
+    Case("refers_to__empty", "refers_to", MONTHS, "", {
+        "column_name": "paid", "to": "source('cases', 'march_alone')", "field": "paid",
+        "by_month": "month",
+    }, 0, ALL),
+]  # fmt: skip
 CASES = [
-    *UNIQUE, *UNIQUE_NULLABLE, *BETWEEN, *BETWEEN_OPEN[:2], *ADDS_UP, *ADDS_UP_ZERO, *NOT_EMPTY,
-    *SUMS, *NO_GAP_DAYS, *NO_GAP_MONTHS[:2], *EXPLAINED_NULL, *HOLDS,
+    *BY_MONTH, *UNIQUE, *UNIQUE_NULLABLE, *BETWEEN, *BETWEEN_OPEN[:2], *ADDS_UP, *ADDS_UP_ZERO,
+    *NOT_EMPTY, *SUMS, *NO_GAP_DAYS, *NO_GAP_MONTHS[:2], *EXPLAINED_NULL, *HOLDS,
 ]  # fmt: skip
 
 
 def write_warehouse(path: Path) -> None:
-    """One table a case, and the two tables that some cases compare with."""
+    """One table a case, the tables that some cases compare with, and the months that were built."""
     with duckdb.connect(str(path)) as connection:
         connection.execute("create table two_rows as select * from (values ('x', 10), ('y', 20)) "
                            "as v(name, amount)")  # fmt: skip
         connection.execute("create table no_rows(name varchar, amount int)")
+        connection.execute(
+            "create table march_alone as select date '2024-03-01' as month, 1 as paid"
+        )
+        connection.execute("create schema audit")
+        connection.execute(BUILT_MONTHS)
         for case in CASES:
             connection.execute(f'create table "{case.name}"({case.columns})')
             if case.rows:
                 connection.execute(f'insert into "{case.name}" values {case.rows}')
+            for month in case.built:
+                listed = [f"main.{case.name}", month]
+                connection.execute("insert into audit.built_months values (?, ?)", listed)
 
 
 def write_project(folder: Path) -> None:
     """A dbt project whose sources are the cases' tables, each with its one test."""
     shutil.copytree(GENERIC_TESTS, folder / "tests" / "generic")
-    tables: list[dict[str, Any]] = [{"name": "two_rows"}, {"name": "no_rows"}]
+    shutil.copytree(MACROS, folder / "macros")
+    tables: list[dict[str, Any]] = [
+        {"name": "two_rows"}, {"name": "no_rows"}, {"name": "march_alone"},
+    ]  # fmt: skip
     for case in CASES:
         test = {case.test: {"name": case.name, "arguments": case.arguments}}
         tables.append({"name": case.name, "data_tests": [test]})

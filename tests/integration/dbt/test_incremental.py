@@ -11,6 +11,7 @@ import pytest
 from ingest.landing import land
 from ingest.load import load_source, prepare
 from orchestration import dbt_runner
+from orchestration.gates.results import BUILT_MONTHS
 from tests.integration.conftest import ORDER_COLUMNS, ORDERS, TINY, Tiny
 from tests.integration.small import make_some
 
@@ -25,6 +26,14 @@ INCREMENTAL = [
     "int_customers__flows",
     "int_customers__cohorts",
     "int_customers__totals",
+]
+BY_MONTH = [
+    "fct_sales",
+    "int_customers__concentrations",
+    "int_customers__days",
+    "int_customers__months",
+    "int_sales__product_days",
+    "int_sales__product_months",
 ]
 BUILT_UPON = [
     "dim_customer",
@@ -153,6 +162,7 @@ def _load_and_build(tiny: Tiny) -> tuple[list[str], list[str]]:
     with duckdb.connect(str(database)) as connection:
         connection.execute("create schema if not exists audit")
         prepare(connection, company)
+        connection.execute(f"{BUILT_MONTHS}; delete from audit.built_months")
         for source in company.sources:
             load_source(connection, source, company, tiny.home, "run-1")
         months = connection.execute(
@@ -172,6 +182,17 @@ def _load_and_build(tiny: Tiny) -> tuple[list[str], list[str]]:
         if set(re.findall(r"pending_customers|replaced_order_lines", result.compiled_sql or ""))
     ]
     return [month for (month,) in months], upon
+
+
+def _noted(tiny: Tiny) -> set[tuple[str | None, ...]]:
+    """The months, per table that is tested by months, that the last build noted as built."""
+    with duckdb.connect(str(tiny.home.root / "warehouse.duckdb"), read_only=True) as connection:
+        rows = connection.execute(
+            "select split_part(table_name, '.', 2) as name, list(month::varchar order by month) "
+            "from audit.built_months group by name order by name"
+        ).fetchall()
+    assert [name for name, _ in rows] == BY_MONTH
+    return {tuple(months) for _, months in rows}
 
 
 def _differing(tiny: Tiny) -> list[str]:
@@ -199,6 +220,7 @@ def _differ(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
 def test_an_incremental_build_ends_where_a_full_one_would(tiny: Tiny) -> None:
     _first(tiny)
     _build(tiny)
+    assert _noted(tiny) == {(None,)}
     steps: list[tuple[Callable[[Tiny], None], set[str]]] = [
         (_new_and_late, {"2023-12-01", "2024-04-01"}),
         (_corrected, {"2024-01-01", "2024-02-01", "2024-03-01"}),
@@ -207,6 +229,7 @@ def test_an_incremental_build_ends_where_a_full_one_would(tiny: Tiny) -> None:
     for step, months in steps:
         step(tiny)
         assert (step.__name__, set(_build(tiny))) == (step.__name__, months)
+        assert (step.__name__, _noted(tiny)) == (step.__name__, {tuple(sorted(months))})
         assert (step.__name__, _differing(tiny)) == (step.__name__, [])
     _changed_rate(tiny)
     assert {"2024-01-01", "2024-04-01"} < set(_build(tiny))
