@@ -3,11 +3,10 @@
 Where nothing is new, neither Dagster nor dbt is imported: such a run costs less than a second.
 """
 
-import gc
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from ingest.matches import KIND
 from orchestration import refused_rows
 from orchestration.alerts import TOLD, tell
 from orchestration.changes import built_from, is_outdated
+from orchestration.dead_objects import collect_rarely
 from orchestration.demo import world_of
 from orchestration.files import DiskFull, disk_full, full_disk_explained, is_full_disk
 from orchestration.lock import Owner, writer_lock
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 Progress = Callable[[str], None]
 JOB = "daily_refresh"
 _SHOWN = 5
-# new objects, and generations of them, after which Python looks for cycles of dead ones
-_COLLECTED_AFTER = (100_000, 50, 100)
 # the terminal shows our stages; Dagster's own log is kept by its instance
 _QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 
@@ -150,20 +148,8 @@ def run(
     with full_disk_explained(home.root), waiting, world_of(company.path):
         repair(home)
         result = _nothing_to_do(company, home, options, say)
-        with _collecting_rarely():
-            result = result or _execute(company, home, options, progress)
+        result = result or _execute(company, home, options, progress)
     return replace(result, seconds=round(time.monotonic() - began, 3))
-
-
-@contextmanager
-def _collecting_rarely() -> Iterator[None]:
-    """Look for dead cycles seldom: Dagster and dbt make millions of objects that stay."""
-    before = gc.get_threshold()
-    gc.set_threshold(*_COLLECTED_AFTER)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def _waiting(owner: Owner | None) -> str:
@@ -211,6 +197,7 @@ def _chosen(only: str | None, names: Iterable[str]) -> list[str]:
 def _execute(
     company: Company, home: Home, options: dict[str, Any], progress: Progress | None
 ) -> RunResult:
+    collect_rarely()
     if progress is not None:
         progress("Starting Dagster and dbt")
     run_id = str(uuid.uuid4())

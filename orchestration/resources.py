@@ -10,6 +10,7 @@ import dagster as dg
 from ingest.company import Company
 from ingest.home import Home
 from orchestration.changes import built_from, is_outdated
+from orchestration.dead_objects import collect_rarely
 from orchestration.demo import world_of
 from orchestration.lock import writer_lock
 from orchestration.workspace import Workspace
@@ -46,6 +47,7 @@ def workspace_resource(
 
     @dg.resource(config_schema=RUN_CONFIG_SCHEMA, description="The candidate of this run.")
     def workspace(init_context: dg.InitResourceContext) -> Iterator[Workspace]:
+        collect_rarely()
         with writer_lock(home), world_of(company.path):
             run = Workspace(
                 company, home, init_context.run_id or "adhoc", **init_context.resource_config

@@ -4,8 +4,6 @@ Exit codes: 0 published or nothing new, 1 refused by a gate, 2 wrong use or conf
 3 a source was unreachable, 130 stopped by Ctrl-C.
 """
 
-import atexit
-import gc
 import json
 import os
 import sys
@@ -15,6 +13,7 @@ from typing import Any
 import click
 
 from ingest.errors import CompanyFileError, TradewindError
+from orchestration.dead_objects import end_without_collecting
 
 STOPPED = 130
 
@@ -34,8 +33,7 @@ class Tradewind(click.Group):
         """Run a verb and end the process with its exit code."""
         arguments = sys.argv[1:] if args is None else list(args)
         as_json = _wants_json(arguments)
-        # on its way out Python would look for cycles among millions of objects, for seconds
-        atexit.register(gc.freeze)
+        end_without_collecting()
         try:
             code = super().main(
                 arguments, prog_name or "tradewind", complete_var, standalone_mode=False, **extra
