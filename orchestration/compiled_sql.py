@@ -15,6 +15,8 @@ from dbt.task.build import BuildTask
 from dbt.task.run import ModelRunner
 from dbt.task.test import TestResultData, TestRunner
 
+from orchestration.gates.dbt_tests import IS_TESTED, is_by_month
+
 # macros that ask the database, or what dbt was asked to do, while a node is compiled
 ASKING = frozenset(
     {
@@ -24,14 +26,12 @@ ASKING = frozenset(
         "macro.tradewind.is_incremental",
     }
 )
-# a macro that asks, and which generic tests call where they are given the argument
-_ASKING_BY_MONTH, BY_MONTH = "macro.tradewind.is_tested", "by_month"
 
 
 def is_fixed(manifest: Mapping[str, Any], node: Mapping[str, Any]) -> bool:
     """Whether the SQL of a node follows from the project alone: no macro that it calls asks."""
-    given = (node.get("test_metadata") or {}).get("kwargs")
-    not_called = {_ASKING_BY_MONTH} if given is not None and BY_MONTH not in given else set()
+    # a generic test names all macros that it might call
+    not_called = set[str]() if is_by_month(node) else {IS_TESTED}
     queue, seen = list(node["depends_on"]["macros"]), not_called
     while queue:
         name = queue.pop()

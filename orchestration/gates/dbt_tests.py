@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import duckdb
 
 _NOT_RUN = frozenset({"skipped", "no-op"})
+# the macro by which a test looks at the months that were built
+IS_TESTED = "macro.tradewind.is_tested"
 
 
 @dataclass(frozen=True)
@@ -30,13 +32,20 @@ def judge_tests(
 ) -> dict[str, Judged]:
     """Write the results of dbt's tests to `audit.checks` and return them by dbt's id."""
     tests = [result for result in results if result.unique_id.startswith("test.")]
+    built = _built_months(connection)
     judged = {
-        test.unique_id: _judge(connection, manifest, test)
+        test.unique_id: _judge(connection, manifest, test, built)
         for test in tests
         if test.status not in _NOT_RUN
     }
     record(connection, run_id, [one.result for one in judged.values()])
     return judged
+
+
+def is_by_month(node: Mapping[str, Any]) -> bool:
+    """Whether a node is a test of the months that were built."""
+    generic = node.get("test_metadata")
+    return "by_month" in generic["kwargs"] if generic else IS_TESTED in node["depends_on"]["macros"]
 
 
 def expected_tests(manifest: Mapping[str, Any], built: Iterable[str]) -> dict[str, str]:
@@ -84,7 +93,10 @@ def tables_of(manifest: Mapping[str, Any], unique_ids: Iterable[str]) -> list[st
 
 
 def _judge(
-    connection: "duckdb.DuckDBPyConnection", manifest: Mapping[str, Any], test: NodeResult
+    connection: "duckdb.DuckDBPyConnection",
+    manifest: Mapping[str, Any],
+    test: NodeResult,
+    built: Mapping[str, list[str | None]] | None,
 ) -> Judged:
     from orchestration.preview import markdown
 
@@ -97,12 +109,44 @@ def _judge(
         kind="dbt_test",
         is_passed=is_passed,
         severity="warn" if test.status == "warn" else "error",
-        observed=test.message or f"{test.failures or 0} failing rows",
+        observed=test.message
+        or f"{test.failures or 0} failing rows{_within(manifest, node, built)}",
         expected=node.get("description") or "no failing rows",
         failing_rows=test.failures or 0,
         sample=rows,
     )
     return Judged(result, markdown(rows, list(rows[0])) if rows else "")
+
+
+def _built_months(connection: "duckdb.DuckDBPyConnection") -> dict[str, list[str | None]] | None:
+    """The months that were built, by table, None being all; without the list, all is tested."""
+    listed = connection.execute(
+        "select 1 from duckdb_tables() where schema_name = 'audit' and table_name = 'built_months' "
+        "and database_name = current_database()"
+    ).fetchall()
+    if not listed:
+        return None
+    rows = connection.execute(
+        "select table_name, list(strftime(month, '%Y-%m')) from audit.built_months group by all"
+    ).fetchall()
+    return dict(rows)
+
+
+def _within(
+    manifest: Mapping[str, Any],
+    test: Mapping[str, Any],
+    built: Mapping[str, list[str | None]] | None,
+) -> str:
+    """The months that a test looked at, where those were not all."""
+    if built is None or not is_by_month(test):
+        return ""
+    read = [table_of(manifest, name) for name in test["depends_on"]["nodes"]]
+    found = {month for table in read for month in built.get(table, ())}
+    if None in found:
+        return ""
+    months = sorted(month for month in found if month is not None)
+    span = f"{len(months)}, {months[0]} to {months[-1]}" if months else "none"
+    return f" in the months that were built ({span})"
 
 
 def _failing_rows(

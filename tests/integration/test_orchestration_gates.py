@@ -16,7 +16,13 @@ from orchestration.gates import deliveries, marts, reconciliation, row_rules
 from orchestration.gates.dbt_tests import judge_tests
 from orchestration.gates.expectations import Frame, Range, Session
 from orchestration.gates.judgement import completeness
-from orchestration.gates.results import CheckResult, of_run, prepare_audit, record
+from orchestration.gates.results import (
+    BUILT_MONTHS,
+    CheckResult,
+    of_run,
+    prepare_audit,
+    record,
+)
 from tests.integration.conftest import TINY
 
 pytestmark = pytest.mark.xdist_group("gates")
@@ -629,6 +635,32 @@ def test_a_failed_dbt_test_keeps_its_first_rows(warehouse: duckdb.DuckDBPyConnec
     assert "| 7 | 2 |" in judged["test.unique"].sample
     [stored] = of_run(warehouse, RUN)
     assert stored.blocks and stored.sample == [{"id": 7, "times": 2}]
+
+
+@pytest.mark.parametrize(
+    ("months", "told"),
+    [
+        ([], "0 failing rows in the months that were built (none)"),
+        (
+            ["2024-03-01", "2023-12-01"],
+            "0 failing rows in the months that were built (2, 2023-12 to 2024-03)",
+        ),
+        (["2024-03-01", None], "0 failing rows"),
+    ],
+)
+def test_a_test_by_month_tells_the_months(
+    warehouse: duckdb.DuckDBPyConnection, months: list[str | None], told: str
+) -> None:
+    by_month = {**MANIFEST["nodes"]["test.unique"], "test_metadata": {"kwargs": {"by_month": "m"}}}
+    manifest = {**MANIFEST, "nodes": {**MANIFEST["nodes"], "test.unique": by_month}}
+    passed = NodeResult("test.unique", "pass", 0, None, None)
+    for listed in (False, True):
+        judged = judge_tests(warehouse, RUN, manifest, [passed])
+        observed = judged["test.unique"].result.observed
+        assert observed == (told if listed else "0 failing rows")
+        warehouse.execute(BUILT_MONTHS)
+        for month in months:
+            warehouse.execute("insert into audit.built_months values ('core.fct', ?)", [month])
 
 
 def test_a_check_made_again_replaces_its_result(warehouse: duckdb.DuckDBPyConnection) -> None:

@@ -169,6 +169,16 @@ def test_what_was_built_is_no_list_of_the_published(later: Ran) -> None:
     assert later.tiny.rows(lists) == []
 
 
+def test_a_test_of_the_months_that_were_built_says_so(first: Ran, later: Ran) -> None:
+    observed = (
+        "select observed from audit.checks where check_name like 'holds_fct_sales_%' "
+        "or check_name = 'assert_sales_reconcile_raw_to_core' order by checked_at"
+    )
+    within = ("0 failing rows in the months that were built (1, 2024-03 to 2024-03)",)
+    assert first.tiny.rows(observed) == [("0 failing rows",)] * 2
+    assert later.tiny.rows(observed) == [("0 failing rows",)] * 2 + [within] * 2
+
+
 def test_a_version_that_was_written_to_is_tested_whole(first: Ran, tmp_path: Path) -> None:
     tiny = _copy(first.tiny, tmp_path)
     published = tiny.home.warehouse.resolve()
