@@ -15,8 +15,9 @@ from ingest.errors import TradewindError
 from ingest.home import Home
 from ingest.processes import is_running
 from orchestration.files import remove, write_json
-from orchestration.fingerprints import PROJECT, project_fingerprint
+from orchestration.fingerprints import PROJECT, manifest_fingerprint
 from orchestration.storage import WRITING_SETTINGS
+from orchestration.test_meanings import describe_tests
 
 _LOGGED_LEVELS = frozenset({"warn", "error"})
 # what dbt says when a node is finished, by the name of its event
@@ -93,7 +94,7 @@ def prepare(home: Home, project: Path = PROJECT) -> Prepared:
     Raises:
         ModelsFailed: the project cannot be parsed; the message is dbt's.
     """
-    prepared = Prepared(home.dbt / f"manifest-{project_fingerprint(project)[:16]}")
+    prepared = Prepared(home.dbt / f"manifest-{manifest_fingerprint(project)[:16]}")
     if prepared.compiled_path.exists():
         return prepared
     outdated = set(home.dbt.glob("manifest-*")) - {prepared.folder}
@@ -327,6 +328,7 @@ def _parse(home: Home, project: Path, into: Prepared) -> None:
     into.packed_path.write_bytes(manifest.to_msgpack(encoder=extended_mashumaro_encoder))
     content = manifest.writable_manifest().to_dict(omit_none=False)
     _adopt_tests(content)
+    describe_tests(content)
     into.manifest_path.write_text(json.dumps(content, default=str), encoding="utf-8")
 
 

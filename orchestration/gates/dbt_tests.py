@@ -109,13 +109,20 @@ def _judge(
         kind="dbt_test",
         is_passed=is_passed,
         severity="warn" if test.status == "warn" else "error",
-        observed=test.message
-        or f"{test.failures or 0} failing rows{_within(manifest, node, built)}",
-        expected=node.get("description") or "no failing rows",
+        observed=_observed(test) + _within(manifest, node, built),
+        expected=node["description"],
         failing_rows=test.failures or 0,
         sample=rows,
     )
     return Judged(result, markdown(rows, list(rows[0])) if rows else "")
+
+
+def _observed(test: NodeResult) -> str:
+    """How many rows failed; where the query itself did, what the database said."""
+    failing = test.failures or 0
+    if test.status == "error" and test.message:
+        return test.message
+    return f"{failing} failing row{'' if failing == 1 else 's'}"
 
 
 def _built_months(connection: "duckdb.DuckDBPyConnection") -> dict[str, list[str | None]] | None:

@@ -9,7 +9,8 @@ import pytest
 
 from ingest.home import Home
 from orchestration import dbt_runner
-from orchestration.fingerprints import project_fingerprint
+from orchestration.fingerprints import manifest_fingerprint
+from orchestration.test_meanings import NO_MORE
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +47,17 @@ def _is_by_month(test: Mapping[str, Any]) -> bool:
     return "by_month" in given or test["name"].startswith("assert_sales_reconcile")
 
 
+def test_every_test_says_what_it_expects(prepared: dbt_runner.Prepared) -> None:
+    tests = [
+        node for node in prepared.manifest()["nodes"].values() if node["resource_type"] == "test"
+    ]
+    assert len(tests) > 100
+    assert not [node["name"] for node in tests if node["description"] in {"", NO_MORE}]
+    assert {node["description"] for node in tests} == {
+        node["meta"]["description"] for node in tests
+    }
+
+
 def test_sql_that_is_kept_names_no_catalog(prepared: dbt_runner.Prepared) -> None:
     compiled = prepared.fixed_sql()
     assert not [name for name, sql in compiled.items() if '"warehouse".' in sql or not sql.strip()]
@@ -80,7 +92,7 @@ def test_what_another_version_prepared_gives_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = Home(tmp_path)
-    now = home.dbt / f"manifest-{project_fingerprint()[:16]}"
+    now = home.dbt / f"manifest-{manifest_fingerprint()[:16]}"
     for folder in (now, home.dbt / "manifest-0123456789abcdef"):
         folder.mkdir(parents=True)
         (folder / "manifest.json").write_text("{}")
