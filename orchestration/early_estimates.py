@@ -80,8 +80,9 @@ class EarlyEstimates:
 
     def _estimate(self) -> None:
         run = self._workspace
-        # whatever goes wrong here goes wrong in the step as well, where it is told
-        with suppress(Exception), run.connect() as connection:
+        # whatever goes wrong here goes wrong in the step as well, where it is told; what stops it
+        # is no error
+        with suppress(Exception, SystemExit), run.connect() as connection:
             self._connection = connection
             if not _has_room(connection):
                 return

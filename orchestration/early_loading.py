@@ -45,8 +45,9 @@ class EarlyLoading:
 
     def _load_all(self) -> None:
         run = self._workspace
-        # whatever goes wrong here goes wrong in the step as well, where it is told
-        with suppress(Exception):
+        # whatever goes wrong here goes wrong in the step as well, where it is told; what stops it
+        # is no error
+        with suppress(Exception, SystemExit):
             for source in run.company.sources:
                 # proposals are made of what all others brought
                 if run.reads(source) and source.name != PROPOSALS:

@@ -171,7 +171,7 @@ def test_what_was_built_is_no_list_of_the_published(later: Ran) -> None:
 
 def test_a_test_of_the_months_that_were_built_says_so(first: Ran, later: Ran) -> None:
     observed = (
-        "select observed from audit.checks where check_name like 'holds_fct_sales_%' "
+        "select observed from audit.checks where check_name = 'fct_sales_is_whole_and_converted' "
         "or check_name = 'assert_sales_reconcile_raw_to_core' order by checked_at"
     )
     within = ("0 failing rows in the months that were built (1, 2024-03 to 2024-03)",)
@@ -187,7 +187,7 @@ def test_a_version_that_was_written_to_is_tested_whole(first: Ran, tmp_path: Pat
         # of an order that no new one has to do with
         connection.execute("update stored.fct_sales set order_id = null where order_id = 'A1'")
     tiny.orders("2024-04", "E1,2024-04-01 10:00:00,GB,C1,P1,1,7.00,GBP")
-    with pytest.raises(pipeline.RunRefused, match="holds_fct_sales"):
+    with pytest.raises(pipeline.RunRefused, match="is_whole_and_converted: 1 failing row"):
         _run(tiny)
 
 
