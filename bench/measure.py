@@ -35,3 +35,13 @@ def measure(command: Sequence[str], env: Mapping[str, str] | None = None) -> Usa
         print(errors, flush=True)
         raise subprocess.CalledProcessError(process.returncode, command, stderr=errors)
     return Usage(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 2**20)
+
+
+def mean(*usages: Usage) -> Usage:
+    """What several runs of a command used on average; of memory the most."""
+    count = len(usages)
+    return Usage(
+        sum(used.wall_s for used in usages) / count,
+        sum(used.cpu_s for used in usages) / count,
+        max(used.peak_gib for used in usages),
+    )
