@@ -4,7 +4,7 @@
    view (macros/stored.sql) is inserted into an empty table where nothing of it is kept. #}
 {% materialization incremental, adapter='duckdb' -%}
     {%- set adds = is_incremental() -%}
-    {%- if not (model.config.meta.replaces or model.config.meta.adds or model.config.meta.reads) -%}
+    {%- if is_built_by_months(model) -%}
         {{ note_built_months(all=not adds) }}
     {%- endif -%}
     {%- if not adds and not is_shown() -%}

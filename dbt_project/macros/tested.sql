@@ -3,16 +3,23 @@
    version was judged. Where there is no such table (a first build, a base that was changed by hand,
    `dbt build` or `dbt test` alone) all is tested. #}
 
+{# Whether a model replaces its pending months, and nothing else. #}
+{% macro is_built_by_months(model) -%}
+    {%- set meta = model.config.meta -%}
+    {{ return(
+        model.config.materialized == 'incremental' and not (meta.replaces or meta.adds or meta.reads)
+    ) }}
+{%- endmacro %}
+
+
 {# Note the months that this build makes, or, with an empty month, that it makes all. #}
 {% macro note_built_months(all) -%}
-    {%- if is_in_audit('audit.built_months') -%}
-        {%- set months = ['null'] if all else pending_months() -%}
-        {%- for month in months -%}
-            {%- call statement() -%}
-            insert into audit.built_months
-            values ('{{ this.schema }}.{{ this.identifier }}', {{ month if all else "cast('" ~ month ~ "' as date)" }})
-            {%- endcall -%}
-        {%- endfor -%}
+    {%- set months = 'null' if all else month_literals(pending_months()) -%}
+    {%- if months and is_in_audit('audit.built_months') -%}
+        {%- call statement() -%}
+        insert into audit.built_months
+        select '{{ this.schema }}.{{ this.identifier }}', unnest([{{ months }}])
+        {%- endcall -%}
     {%- endif -%}
 {%- endmacro %}
 
@@ -43,8 +50,7 @@
 {% macro require_built_by_months(table) -%}
     {%- for node in graph.nodes.values() if node.resource_type == 'model'
             and node.schema == table.schema and node.alias == table.identifier -%}
-        {%- set meta = node.config.meta -%}
-        {%- if node.config.materialized != 'incremental' or meta.replaces or meta.adds or meta.reads -%}
+        {%- if not is_built_by_months(node) -%}
             {%- do exceptions.raise_compiler_error(
                 table ~ ' is not built by months alone, so that it cannot be tested by them'
             ) -%}
