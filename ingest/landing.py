@@ -19,6 +19,7 @@ import os
 import shutil
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -44,6 +45,9 @@ PARTIAL = ".partial"
 _CHUNK = 4 << 20
 _BATCH_FILES = 256
 _BATCH_BYTES = 256 << 20
+# while one file is read another is hashed; a disk writes what several wait for at once
+_FETCHED_AT_ONCE = 2
+_SYNCED_AT_ONCE = 8
 _ARCHIVE_ENDINGS = (".gz", ".zip", ".tgz", ".tar")
 
 
@@ -476,7 +480,7 @@ def _append(folder: Path, events: Sequence[_Seen]) -> None:
         out.write(text.encode())
         out.flush()
         os.fsync(out.fileno())
-    _sync_folder(folder)
+    _sync(folder)
 
 
 def _deliveries(source_name: str, events: Iterable[_Seen]) -> list[Delivery]:
@@ -640,7 +644,7 @@ def replace_landed(
         lines = (json.dumps(asdict(event), ensure_ascii=False) + "\n" for event in events)
         partial.write_text("".join(lines), encoding="utf-8")
         _make_durable([(partial, folder / MANIFEST)])
-        _sync_folder(folder)
+        _sync(folder)
         _replace_in_state(source_name, home, events, {each.after for each in by_sha.values()})
     former = {sha for event in events for sha in event.formerly} | gone
     for file in unnamed(source_name, home):
@@ -728,14 +732,15 @@ def _land_batch(
     events: list[_Seen] = []
     refused: list[DeliveryRefused] = []
     to_sync: list[tuple[Path, Path]] = []
-    for number, file in enumerate(batch):
-        partial = folder / PARTIAL / f"{os.getpid()}-{number}"
-        try:
-            sha, size = _fetch(source, file, partial)
-        except DeliveryRefused as error:
+    partials = [folder / PARTIAL / f"{os.getpid()}-{number}" for number in range(len(batch))]
+    for file, partial, fetched in zip(
+        batch, partials, _fetch_all(source, batch, partials), strict=True
+    ):
+        if isinstance(fetched, DeliveryRefused):
             partial.unlink(missing_ok=True)
-            refused.append(error)
+            refused.append(fetched)
             continue
+        sha, size = fetched
         now = datetime.now(UTC).isoformat()
         event = _Seen(file.path, sha, size, file.modified_ns, now, "", file.mark)
         before = known.get(sha)
@@ -751,7 +756,7 @@ def _land_batch(
             known |= dict.fromkeys([event.sha256, *event.formerly], event)
         events.append(event)
     _make_durable(to_sync)
-    _sync_folder(folder / day)
+    _sync(folder / day)
     if events:
         _append(folder, events)
     return refused
@@ -799,10 +804,33 @@ def _guard(source: Source, company: Company, home: Home) -> "Redactor | None":
 
 
 def _make_durable(files: Sequence[tuple[Path, Path]]) -> None:
+    with ThreadPoolExecutor(_SYNCED_AT_ONCE) as pool:
+        list(pool.map(_sync, (partial for partial, _ in files)))
     for partial, target in files:
-        with partial.open("rb") as opened:
-            os.fsync(opened.fileno())
         os.replace(partial, target)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _fetch_all(
+    source: Source, files: Sequence[PendingFile], partials: Sequence[Path]
+) -> list[tuple[str, int] | DeliveryRefused]:
+    """What `_fetch` gives of each file, or why it is refused."""
+
+    def fetch(file: PendingFile, partial: Path) -> tuple[str, int] | DeliveryRefused:
+        try:
+            return _fetch(source, file, partial)
+        except DeliveryRefused as error:
+            return error
+
+    with ThreadPoolExecutor(_FETCHED_AT_ONCE) as pool:
+        return list(pool.map(fetch, files, partials))
 
 
 def _fetch(source: Source, file: PendingFile, partial: Path) -> tuple[str, int]:
@@ -882,14 +910,6 @@ def _clear_partial(folder: Path) -> None:
         writer = path.suffix.removeprefix(".")
         if writer.isdigit() and not is_running(writer):
             path.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def ending(path: str) -> str:

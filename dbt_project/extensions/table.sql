@@ -12,7 +12,7 @@
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
     {%- call statement('main') -%}
         drop table if exists {{ target_relation }};
-        {{ create_table_as(False, target_relation, compiled_code) }}
+        {{ create_filled(target_relation) }}
     {%- endcall -%}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {{ adapter.commit() }}

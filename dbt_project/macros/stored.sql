@@ -1,8 +1,7 @@
 {# What decision 0008 says of the raw layer, for a fact: `stored.<model>` holds the columns that may
    differ between rows, and the model is a view over it that shows all. Its meta names the raw table
    (`rows_of`) and says of columns which raw one they come from (`filled_by`): where no source fills
-   that, they are the same in every row. Those that are `uncompressed` seldom repeat a text. Spark
-   writes all columns, as a table. #}
+   that, they are the same in every row. Spark writes all columns, as a table. #}
 
 {% macro is_shown() -%}
     {{ return(target.type == 'duckdb' and 'filled_by' in model.config.meta) }}
@@ -50,13 +49,7 @@
 {% macro create_shown(held) -%}
     {%- set columns = run_query("describe " ~ compiled_code).rows -%}
     {%- set example = run_query("select * from (" ~ compiled_code ~ ") as rows limit 1").rows -%}
-    create or replace table {{ holder() }} (
-        {%- for column in columns if column.column_name in held %}
-        {{ column.column_name }} {{ column.column_type }}
-        {{- ' using compression uncompressed' if column.column_name in model.config.meta.uncompressed }}
-        {{- ',' if not loop.last }}
-        {%- endfor %}
-    );
+    create or replace table {{ holder() }} ({{ column_definitions(columns, held) }});
     create or replace view {{ this }} as
     select
         {%- for column in columns %}
@@ -69,4 +62,30 @@
         {%- endif %}
         {%- endfor %}
     from {{ holder() }} as held
+{%- endmacro %}
+
+
+{# Columns of a query, as a table's. Those that are `uncompressed` in its meta seldom repeat a text. #}
+{% macro column_definitions(columns, held) -%}
+    {%- for column in columns if column.column_name in held %}
+        {{ column.column_name }} {{ column.column_type }}
+        {{- ' using compression uncompressed' if column.column_name in model.config.meta.uncompressed }}
+        {{- ',' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
+
+
+{# Statements that make a model's table and fill it. To look for repeated texts where there are few
+   takes up to half of the time of writing, so that such a table is made before it is filled. #}
+{% macro create_filled(relation) -%}
+    {%- set seldom_repeat = model.config.meta.uncompressed | select('in', model.columns) | list -%}
+    {%- if seldom_repeat and not config.get('contract').enforced -%}
+        {%- set columns = run_query('describe ' ~ compiled_code).rows -%}
+    create table {{ relation }} (
+        {{- column_definitions(columns, columns | map(attribute='column_name') | list) }}
+    );
+    insert into {{ relation }} {{ compiled_code }}
+    {%- else -%}
+    {{ create_table_as(False, relation, compiled_code) }}
+    {%- endif -%}
 {%- endmacro %}

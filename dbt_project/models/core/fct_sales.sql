@@ -22,7 +22,6 @@
             'duty_local': 'duty_amount',
             'duty_home': 'duty_amount',
         },
-        'uncompressed': ['order_id'],
     },
 ) }}
 

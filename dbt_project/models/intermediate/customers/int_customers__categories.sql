@@ -91,7 +91,6 @@ summed as (
                 else 0
             end
         ) as decimal(18, 4)) as revenue_before_home,
-        count(case when days.purchase_date > spans.newest_after then 1 end) > 0 as is_buyer,
         count(
             case
                 when
@@ -129,9 +128,10 @@ final as (
         ---------- the newest span and the one before
         summed.revenue_home,
         summed.revenue_before_home,
-        summed.is_buyer,
+        coalesce(summed.last_purchase_date > spans.newest_after, false) as is_buyer,
         summed.is_buyer_before
     from summed
+    cross join spans
     inner join categories
         on summed.category_number = categories.category_number
 
