@@ -157,7 +157,7 @@ def create_stage(
     marks = Marks.of(source, group.format)
     table = f"_stage_{next(_numbers)}"
     by_name = {mapped.name: mapped for mapped in mapping.columns}
-    staged = tuple(name for name, mapped in by_name.items() if mapped.variants)
+    staged = tuple(name for name, m in by_name.items() if m.variants or m.lookups)
     constants = {
         column.name: _constant_sql(column, by_name.get(column.name), marks)
         for column in entity.columns

@@ -60,6 +60,19 @@ def test_accepted_values_are_taken_however_they_are_spelled(tmp_path: Path) -> N
     ]
 
 
+def test_a_country_written_into_the_company_file_is_looked_up(tmp_path: Path) -> None:
+    columns = COLUMNS.replace("country_code(country)", "country_code('{}')")
+    bench = Workbench.of(tmp_path, columns=columns.replace("{}", "U.S.A."))
+    bench.put("a.csv", line("O1"), line("O2"))
+    bench.run()
+    assert bench.rows("select market, count(*) from raw.sales group by all") == [("US", 2)]
+    bench.describe("quarantine_limit_pct: 100", columns.replace("{}", "Narnia"))
+    bench.run()
+    assert bench.rows("select distinct rule, reason from quarantine.rows") == [
+        ("market_required", "market is required and has no value: country_code('Narnia')")
+    ]
+
+
 def test_accepted_values_written_into_the_company_file_are_too(tmp_path: Path) -> None:
     bench = Workbench.of(tmp_path, "", SIZES, entity="market_sales")
     bench.put("a.csv", "2024-01-01T00:00:00+02:00,5", header="first,value")
