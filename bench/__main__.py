@@ -8,14 +8,15 @@ import argparse
 import shutil
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from bench import report
-from bench.data import DAYS, add_day, write_company
-from bench.measure import Usage, mean, measure
+from bench.data import DAYS, add_day, remove_day, write_company
+from bench.measure import Usage, fastest, measure
 
 BIN = Path(sys.executable).parent
+ROUNDS = 2
 
 
 @dataclass(frozen=True)
@@ -36,30 +37,40 @@ def main() -> None:
     parser.add_argument("--lines", type=float, nargs="+", default=[1, 5, 10, 20])
     parser.add_argument("--folder", type=Path, help="where the data goes; default: temporary")
     options = parser.parse_args()
+    # a machine's speed changes while it is measured: all is measured twice, apart
     before = measure_fixed_part(options.folder)
     sizes = [measure_size(int(millions * 1e6), options.folder) for millions in options.lines]
     after = measure_fixed_part(options.folder)
-    # a machine's speed changes while it is measured
-    report.write(sizes, {name: mean(before[name], after[name]) for name in before})
+    report.write(sizes, {name: fastest([before[name], after[name]]) for name in before})
 
 
 def measure_size(lines: int, parent: Path | None) -> Size:
-    """Baseline, full run, one more day, a run with nothing new, and a query, at one size."""
+    """The fastest of two rounds over the same files."""
     with tempfile.TemporaryDirectory(dir=parent) as scratch:
-        folder = Path(scratch) / "company"
         print(f"{lines:,} lines: writing", flush=True)
-        company = write_company(folder, lines)
-        baseline = measure([sys.executable, "-m", "bench.baseline", folder, folder / "b.duckdb"])
-        (folder / "b.duckdb").unlink()
-        run = [BIN / "tradewind", "run", "--company", company, "--home", folder / "home"]
-        full_run = _shown("full run", measure([*run, "--memory-limit", "2GB"]))
-        add_day(folder, lines)
-        one_more_day = _shown("one more day", measure([*run, "--memory-limit", "2GB"]))
-        nothing_new = _shown("nothing new", measure(run))
-        query = "select * from marts.mart_market_share__market_category_period limit 10"
-        ask = [BIN / "tradewind", "sql", query, "--company", company, "--home", folder / "home"]
-        read_mart = _shown("sql", min((measure(ask) for _ in range(5)), key=lambda u: u.cpu_s))
-        return Size(lines, baseline, full_run, one_more_day, nothing_new, read_mart)
+        company = write_company(Path(scratch) / "company", lines)
+        rounds = [measure_round(company, lines) for _ in range(ROUNDS)]
+    names = [each.name for each in fields(Size) if each.name != "lines"]
+    return Size(lines, **{name: fastest([getattr(r, name) for r in rounds]) for name in names})
+
+
+def measure_round(company: Path, lines: int) -> Size:
+    """Baseline, full run, one more day, a run with nothing new, and a query; leaves the files."""
+    folder = company.parent
+    home = folder / "home"
+    baseline = measure([sys.executable, "-m", "bench.baseline", folder, folder / "b.duckdb"])
+    (folder / "b.duckdb").unlink()
+    run = [BIN / "tradewind", "run", "--company", company, "--home", home]
+    full_run = _shown("full run", measure([*run, "--memory-limit", "2GB"]))
+    add_day(folder, lines)
+    one_more_day = _shown("one more day", measure([*run, "--memory-limit", "2GB"]))
+    nothing_new = _shown("nothing new", measure(run))
+    query = "select * from marts.mart_market_share__market_category_period limit 10"
+    ask = [BIN / "tradewind", "sql", query, "--company", company, "--home", home]
+    read_mart = _shown("sql", fastest([measure(ask) for _ in range(5)]))
+    remove_day(folder)
+    shutil.rmtree(home)
+    return Size(lines, baseline, full_run, one_more_day, nothing_new, read_mart)
 
 
 def measure_fixed_part(parent: Path | None) -> dict[str, Usage]:

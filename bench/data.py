@@ -1,5 +1,6 @@
 """Made order files of any size, written by DuckDB, with the company file that reads them."""
 
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -154,6 +155,11 @@ def add_day(folder: Path, lines: int) -> None:
     """Write one more daily file, of a day's usual size, behind the last."""
     with duckdb.connect() as connection:
         _write_orders(connection, folder, lines, lines + lines // DAYS, DAYS, 1)
+
+
+def remove_day(folder: Path) -> None:
+    """Take that file away again."""
+    shutil.rmtree(folder / "orders" / f"day_number={DAYS}")
 
 
 def _write_orders(

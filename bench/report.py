@@ -36,10 +36,11 @@ def _page(sizes: "Sequence[Size]", fixed: Mapping[str, Usage]) -> str:
             "## By order lines",
             _size_table(sizes, fixed),
             "",
-            "The ratio is the full run beyond the fixed part (the same run over 1,000 lines, "
-            "below: measured before and after all others, the mean) to the baseline. What one more "
-            "day costs beyond a day on 1,000 lines is held against the full run, and against what "
-            "the full run costs beyond its own fixed part.",
+            "Each figure is the faster of two rounds, those of the fixed part before and after all "
+            "others. The ratio is the full run beyond the fixed part (the same run over 1,000 "
+            "lines, below) to the baseline. What one more day costs beyond a day on 1,000 lines is "
+            "held against the full run, and against what the full run costs beyond its own fixed "
+            "part.",
             "",
             "![Wall time against order lines](growth.svg)",
             "",
