@@ -64,6 +64,7 @@ _EXPECTED = {
     "BOOLEAN": "true or false",
 }
 _TOO_LARGE = " with at most 14 digits before the decimal mark"
+_SHOWN_LETTERS = 60
 _KEY_TYPE = "tradewind_country_key_type"
 DUPLICATE_RULE = "exact_duplicate"
 """The rule that identical lines break where a source has them quarantined."""
@@ -281,15 +282,18 @@ def _open_rules(
     }
     rules = []
     for rule in entity.rules:
-        words = set(re.findall(r"\w+", rule.sql)) & set(entity.column_names)
         if rule.name in codes:
             continue
-        if words <= constants.keys():
+        if _words(rule) & set(entity.column_names) <= constants.keys():
             row = connection.execute(f"select {rule.sql} from (select {inputs})").fetchone()
             if row and row[0] is not False:
                 continue
         rules.append(rule)
     return tuple(rules)
+
+
+def _words(rule: Rule) -> set[str]:
+    return set(re.findall(r"\w+", rule.sql))
 
 
 @dataclass(frozen=True)
@@ -473,13 +477,21 @@ class _Query:
             )
         for rule in self.rules:
             broken = f"({quoted('rule:' + rule.name)} is false)"
-            yield rule.name, broken, literal(rule.reason)
+            yield rule.name, broken, self._rule_reason(rule)
         for unknown in self._unknown_amount():
             yield (
                 "amount_in_range",
                 f"_amount is null and not ({unknown})",
                 literal("quantity times unit_price must be less than ten thousand million"),
             )
+
+    def _rule_reason(self, rule: Rule) -> str:
+        """What was expected; of a code or one of a list also what was found."""
+        columns = [column for column in self.entity.columns if column.name in _words(rule)]
+        if len(columns) == 1 and (columns[0].codes or columns[0].accepted):
+            found = f"left({quoted(columns[0].name)}, {_SHOWN_LETTERS})"
+            return f"{literal(rule.reason + ', not ')} || '''' || {found} || ''''"
+        return literal(rule.reason)
 
     def _from(self, name: str) -> str:
         for mapped in self.mapping.columns:

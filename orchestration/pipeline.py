@@ -372,7 +372,8 @@ def _refusal(workspace: "Workspace") -> RunRefused | None:
 def _described(check: "CheckResult") -> str:
     name = check.name.removeprefix(check.table.partition(".")[2] + ".")
     row = check.sample[0] if check.sample else {}
-    shown = ", ".join(f"{column} {value}" for column, value in row.items())
+    known = {column: value for column, value in row.items() if value is not None}
+    shown = ", ".join(f"{column} {value}" for column, value in known.items())
     sample = f"\n    such as {shown}" if shown else ""
     return f"  {check.table}: {name}: {check.observed}; expected {check.expected}{sample}"
 

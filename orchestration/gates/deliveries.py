@@ -13,7 +13,7 @@ from ingest.company import Company, Source
 from ingest.profile import BROKEN_TEXT
 from ingest.specification import ENTITIES
 from ingest.sql import named_rows, quoted
-from ingest.stage import PERIODS
+from ingest.stage import DUPLICATE_RULE, PERIODS
 from orchestration.gates import items
 from orchestration.gates.expectations import Frame, Range
 
@@ -47,6 +47,12 @@ with all_deliveries as (
 ),
 delivered as (
     select * from all_deliveries where run_id = $run_id
+),
+-- lines that the source asks to have set aside are no fault of the delivery
+repeated as (
+    select delivery_id, count(*) as rows from quarantine.rows
+    where rule = $duplicate and delivery_id in (select delivery_id from delivered)
+    group by delivery_id
 ),
 profiles as (
     select profile.*, profile.delivery_id in (select delivery_id from delivered) as is_new
@@ -114,7 +120,8 @@ select
     delivered.rows_delivered,
     case when usual.deliveries >= $enough then delivered.rows_delivered / usual.rows_delivered end
         as rows_against_usual,
-    100.0 * delivered.rows_quarantined / nullif(delivered.rows_delivered, 0) as rejected_pct,
+    100.0 * (delivered.rows_quarantined - coalesce(repeated.rows, 0))
+        / nullif(delivered.rows_delivered, 0) as rejected_pct,
     delivered.amount_delivered,
     case when usual.deliveries >= $enough and delivered.rows_delivered >= $with_shares
         then abs(delivered.amount_delivered) / delivered.rows_delivered
@@ -141,6 +148,7 @@ from delivered
 cross join usual
 cross join usual_end
 left join of_columns using (delivery_id)
+left join repeated using (delivery_id)
 left join replaced using (delivery_id)
 left join ends using (delivery_id)
 order by delivered.delivery_id
@@ -185,6 +193,7 @@ def _frame(connection: "duckdb.DuckDBPyConnection", source: Source, run_id: str)
             "run_id": run_id,
             "required": [column.name for column in columns if column.required],
             "not_negative": [column.name for column in columns if _is_price(column.name)],
+            "duplicate": DUPLICATE_RULE,
             "half": _HALF_PCT,
             "yes_or_no": _YES_OR_NO,
             "amounts": [column.name for column in columns if column.is_amount],
@@ -259,7 +268,7 @@ def _ranges(source: Source) -> list[Range]:
     return [
         Range("rows_delivered", 1, None, "rows at all", "warn"),
         Range("rows_against_usual", fewest, usual, f"rows within {usual} times the usual"),
-        Range("rejected_pct", 0, limit, f"at most {limit} % of the rows set aside"),
+        Range("rejected_pct", 0, limit, f"at most {limit:g} % of the rows set aside"),
         Range("amount_delivered", -_LARGEST, _LARGEST, "a total within reason"),
         Range(
             "amount_per_row_against_usual", None, usual,

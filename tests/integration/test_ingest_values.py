@@ -55,9 +55,9 @@ def test_accepted_values_are_taken_however_they_are_spelled(tmp_path: Path) -> N
         ("in_stock", "regular"),
         ("unknown", "regular"),
     ]
-    assert bench.rows("select row_number, rule from quarantine.rows") == [
-        (6, "availability_accepted")
-    ]
+    [(row, rule, reason)] = bench.rows("select row_number, rule, reason from quarantine.rows")
+    assert (row, rule) == (6, "availability_accepted")
+    assert reason.startswith("availability must be") and reason.endswith(", not 'sold'")
 
 
 def test_a_country_written_into_the_company_file_is_looked_up(tmp_path: Path) -> None:

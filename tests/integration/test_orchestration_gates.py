@@ -219,6 +219,22 @@ def test_delivery_suites_know_the_usual(
     assert all(one.sample for one in results)
 
 
+@pytest.mark.parametrize(("rule", "caught"), [("exact_duplicate", set()), ("x", {"rejected_pct"})])
+def test_lines_that_are_set_aside_as_duplicates_are_no_fault_of_a_delivery(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path, rule: str, caught: set[str]
+) -> None:
+    warehouse.execute("delete from audit.deliveries")
+    _deliver(warehouse, "d-new", RUN, rows=900, rows_quarantined=500)
+    _profile(warehouse, "d-new", "channel", "null_pct", 0)
+    warehouse.execute(
+        "insert into quarantine.rows by name "
+        "select 'd-new' as delivery_id, ? as rule from range(300)",
+        [rule],
+    )
+    frames = deliveries.frames(warehouse, load_company(tmp_path / "company.yml"), RUN)
+    assert _failed([one for one in Session().judge(frames) if one.blocks]) == caught
+
+
 def test_another_currency_is_compared_with_nothing(
     warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
