@@ -829,6 +829,9 @@ def _fetch_all(
         except DeliveryRefused as error:
             return error
 
+    # a download is soon interrupted in the main thread alone
+    if any(remote.is_remote(file.location) for file in files):
+        return [fetch(*each) for each in zip(files, partials, strict=True)]
     with ThreadPoolExecutor(_FETCHED_AT_ONCE) as pool:
         return list(pool.map(fetch, files, partials))
 
