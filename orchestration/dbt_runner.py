@@ -16,8 +16,8 @@ from ingest.home import Home
 from ingest.processes import is_running
 from orchestration.files import remove, write_json
 from orchestration.fingerprints import PROJECT, manifest_fingerprint
+from orchestration.meanings_of_tests import describe_tests
 from orchestration.storage import WRITING_SETTINGS
-from orchestration.test_meanings import describe_tests
 
 _LOGGED_LEVELS = frozenset({"warn", "error"})
 # what dbt says when a node is finished, by the name of its event

@@ -9,7 +9,7 @@ PROJECT = ROOT / "dbt_project"
 _PROJECT_FILES = ("*.sql", "*.yml", "*.csv")
 _PROJECT_FOLDERS = ("models", "macros", "extensions", "seeds", "tests")
 # what makes a manifest of the project
-_PREPARING = ("dbt_runner.py", "compiled_sql.py", "test_meanings.py", "gates/dbt_tests.py")
+_PREPARING = ("dbt_runner.py", "compiled_sql.py", "meanings_of_tests.py", "gates/dbt_tests.py")
 
 
 def _project_fingerprint(project: Path = PROJECT) -> str:

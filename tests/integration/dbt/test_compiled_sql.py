@@ -10,7 +10,7 @@ import pytest
 from ingest.home import Home
 from orchestration import dbt_runner
 from orchestration.fingerprints import manifest_fingerprint
-from orchestration.test_meanings import NO_MORE
+from orchestration.meanings_of_tests import NO_MORE
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from orchestration.test_meanings import NO_MORE, describe_tests, meaning
+from orchestration.meanings_of_tests import NO_MORE, describe_tests, meaning
 
 
 def told(kind: str, **arguments: Any) -> str:
