@@ -220,7 +220,7 @@ def _returning(connection: duckdb.DuckDBPyConnection) -> Figure:
         float(row[0]),
         "customers",
         "all time",
-        f"of {row[1]:,} buyers",
+        f"of {_counted(row[1], 'buyer')}",
     )
 
 

@@ -33,6 +33,7 @@ _SHOWN_FIRST = (
     "marts.mart_market_share__market_category_period",
     "marts.mart_sales__market_product_month",
     "marts.mart_price_position__product_market_day",
+    "core.fct_competitor_prices",
 )
 
 Say = Callable[[str], None]
@@ -152,9 +153,9 @@ def _show_next(place: Place) -> None:
     program, at = _program(), _options(place)
     click.echo("\nNext:")
     with closing(place.connect()) as connection:
-        mart = mart_to_look_at(connection)
+        table = table_to_look_at(connection)
         rows = connection.execute(_LARGEST_SALE).fetchall()
-    click.echo(f'  {program} sql{at} "from {mart} limit 20"')
+    click.echo(f'  {program} sql{at} "from {table} limit 20"')
     for market, product, month in rows:
         click.echo(
             f"  {program} explain{at} mart_sales__market_product_month \\\n"
@@ -164,11 +165,11 @@ def _show_next(place: Place) -> None:
     click.echo(f"  {program} quarantine list{at}\n  {program} ui{at}")
 
 
-def mart_to_look_at(connection: "duckdb.DuckDBPyConnection") -> str:
-    """The first of some marts that has rows: a company without market data has no shares."""
-    for mart in _SHOWN_FIRST:
-        if connection.execute(f"from {mart} limit 1").fetchone() is not None:
-            return mart
+def table_to_look_at(connection: "duckdb.DuckDBPyConnection") -> str:
+    """The first of some tables that has rows: a company without market data has no shares."""
+    for table in _SHOWN_FIRST:
+        if connection.execute(f"from {table} limit 1").fetchone() is not None:
+            return table
     return _SHOWN_FIRST[0]
 
 

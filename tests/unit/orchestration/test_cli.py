@@ -17,7 +17,7 @@ from ingest.home import Home
 from orchestration import versions
 from orchestration.cli import main
 from orchestration.cli.place import Place
-from orchestration.cli.running import mart_to_look_at
+from orchestration.cli.running import table_to_look_at
 from tests.unit.orchestration.conftest import Publish
 
 VERBS = {"ask", 
@@ -101,7 +101,15 @@ def test_the_first_query_to_try_has_an_answer() -> None:
         create table marts.mart_price_position__product_market_day (price_date date);
         """
     )
-    assert mart_to_look_at(connection) == "marts.mart_sales__market_product_month"
+    assert table_to_look_at(connection) == "marts.mart_sales__market_product_month"
+    connection.execute(
+        """
+        delete from marts.mart_sales__market_product_month;
+        create schema core;
+        create table core.fct_competitor_prices as select 9.99 as price;
+        """
+    )
+    assert table_to_look_at(connection) == "core.fct_competitor_prices"
 
 
 def test_json_and_csv_keep_every_digit(home: Home, publish_rows: Publish) -> None:
