@@ -209,7 +209,8 @@ def _execute(
         workspace.notes["early_loading"] = early
         seen.append(workspace)
 
-    with early or nullcontext():
+    # looked at before what was loaded early is taken back, which makes room again
+    with early or nullcontext(), full_disk_explained(home.root):
         outcome = _job_run(company, home, run_id, options, watch)
     if outcome.success:
         return _published(seen[0])

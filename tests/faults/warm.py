@@ -169,7 +169,9 @@ def _act(request: Mapping[str, Any]) -> int:
     sys.argv = ["tradewind", *request["arguments"]]
     place = ["--company", request["company"], "--home", request["home"]]
     if request["stage"] is None:
-        main([*request["arguments"], *place])
+        verb, *options = request["arguments"]
+        # a hundred tables of a few rows: more threads only wait for each other
+        main([verb, *(["--threads", "1"] if verb == "run" else []), *options, *place])
     else:
         company = load_company(Path(request["company"]))
         getattr(stages, request["stage"])(company, Home(Path(request["home"])))

@@ -58,7 +58,7 @@ def faulty_home(
     tiny.orders("2024-02", "A2,2024-02-02 10:00:00,GB,C2,P0,3 pcs,10.50,GBP",
                 "B1,2024-02-10 10:00:00,DE,C1,P0,2,30.00,DKK",
                 "B2,2024-02-10 10:00:00,GB,C1,P0,1,7.00,GBP")  # fmt: skip
-    assert pipeline.run(tiny.company, tiny.home).status == "published"
+    assert pipeline.run(tiny.company, tiny.home, threads=1).status == "published"
     return tiny
 
 
@@ -108,7 +108,7 @@ def test_a_mended_mapping_gives_what_a_clean_load_gives(faulty: Tiny, tmp_path: 
     assert _waiting(faulty) == FAULTY
     before = current_version(faulty.home)
     faulty.write("company.yml", SHORT_CARRY.replace(*READS_PIECES))
-    result = pipeline.run(faulty.company, faulty.home, replay=True)
+    result = pipeline.run(faulty.company, faulty.home, replay=True, threads=1)
     assert (result.status, result.exit_code) == ("published", 0)
     assert result.version == current_version(faulty.home) != before
     assert _waiting(faulty) == {"without_rate": 2}
@@ -135,7 +135,7 @@ def test_an_added_rate_and_a_longer_carry_give_what_a_clean_load_gives(
 ) -> None:
     faulty.write("rates-late.csv", "day,currency,rate", "2024-01-02,USD,1.10")
     faulty.write("company.yml", COMPANY)
-    result = pipeline.run(faulty.company, faulty.home, replay=True)
+    result = pipeline.run(faulty.company, faulty.home, replay=True, threads=1)
     assert (result.status, result.exit_code) == ("published", 0)
     assert _waiting(faulty) == {"quantity_type": 2}
     converted = "select order_id from core.fct_sales where currency in ('USD', 'DKK') order by all"
