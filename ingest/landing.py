@@ -28,6 +28,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from ingest import matches, remote
 from ingest.company import Company, Source
+from ingest.durable import sync
 from ingest.errors import DeliveryRefused, SourceUnreachable
 from ingest.home import Home
 from ingest.package import package_file
@@ -480,7 +481,7 @@ def _append(folder: Path, events: Sequence[_Seen]) -> None:
         out.write(text.encode())
         out.flush()
         os.fsync(out.fileno())
-    _sync(folder)
+    sync(folder)
 
 
 def _deliveries(source_name: str, events: Iterable[_Seen]) -> list[Delivery]:
@@ -644,7 +645,7 @@ def replace_landed(
         lines = (json.dumps(asdict(event), ensure_ascii=False) + "\n" for event in events)
         partial.write_text("".join(lines), encoding="utf-8")
         _make_durable([(partial, folder / MANIFEST)])
-        _sync(folder)
+        sync(folder)
         _replace_in_state(source_name, home, events, {each.after for each in by_sha.values()})
     former = {sha for event in events for sha in event.formerly} | gone
     for file in unnamed(source_name, home):
@@ -756,7 +757,7 @@ def _land_batch(
             known |= dict.fromkeys([event.sha256, *event.formerly], event)
         events.append(event)
     _make_durable(to_sync)
-    _sync(folder / day)
+    sync(folder / day)
     if events:
         _append(folder, events)
     return refused
@@ -805,17 +806,9 @@ def _guard(source: Source, company: Company, home: Home) -> "Redactor | None":
 
 def _make_durable(files: Sequence[tuple[Path, Path]]) -> None:
     with ThreadPoolExecutor(_SYNCED_AT_ONCE) as pool:
-        list(pool.map(_sync, (partial for partial, _ in files)))
+        list(pool.map(sync, (partial for partial, _ in files)))
     for partial, target in files:
         os.replace(partial, target)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _fetch_all(

@@ -14,6 +14,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ingest.durable import sync
 from ingest.home import Home
 
 if TYPE_CHECKING:
@@ -71,8 +72,7 @@ def write(home: Home, name: str, rows: Sequence[Mapping[str, object]]) -> Path:
     writer.writerows({**row, "decided_at": now.isoformat()} for row in rows)
     partial = target.with_suffix(".partial")
     partial.write_text(out.getvalue(), encoding="utf-8")
-    with partial.open("rb") as opened:
-        os.fsync(opened.fileno())
+    sync(partial)
     os.replace(partial, target)
     return target
 

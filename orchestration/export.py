@@ -4,9 +4,10 @@ from pathlib import Path
 
 import duckdb
 
+from ingest.durable import sync
 from ingest.home import Home
 from orchestration.candidate import Candidate, connect_memory, quoted
-from orchestration.files import full_disk_explained, remove, sync
+from orchestration.files import full_disk_explained, remove
 
 _MARTS = """
 select table_name from information_schema.tables

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
+from ingest.durable import sync
 from ingest.errors import TradewindError
 
 # Linux' ioctl that makes a file share another file's blocks (btrfs, XFS, bcachefs)
@@ -177,15 +178,6 @@ def swap_link(link: Path, target: Path) -> None:
     partial.symlink_to(os.path.relpath(target, link.parent))
     os.replace(partial, link)
     sync(link.parent)
-
-
-def sync(path: Path) -> None:
-    """Bring a file's bytes, or a folder's names, onto the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def remove(path: Path) -> None:

@@ -10,11 +10,12 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ingest.durable import sync
 from ingest.errors import GateRefused
 from ingest.home import Home
 from orchestration.candidate import Candidate, candidates
 from orchestration.export import export_marts
-from orchestration.files import full_disk_explained, remove, sync, write_json
+from orchestration.files import full_disk_explained, remove, write_json
 from orchestration.headline import read_headline
 from orchestration.lock import writer_lock
 from orchestration.verdict import Verdict, require_passed

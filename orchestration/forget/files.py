@@ -14,13 +14,14 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
+from ingest.durable import sync
 from ingest.errors import TradewindError
 from ingest.forgotten import People
 from ingest.home import Home
 from ingest.landing import FORGOTTEN, MANIFEST
 from ingest.sql import literal, quoted
 from orchestration.candidate import connect_memory
-from orchestration.files import remove, sync
+from orchestration.files import remove
 from orchestration.forget.warehouse import Scrubber
 
 _BUSY_SECONDS = 10

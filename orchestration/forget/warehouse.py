@@ -10,11 +10,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ingest.durable import sync
 from ingest.forgotten import PERSONAL, People
 from ingest.landing import Delivery
 from ingest.sql import filled, literal, quoted
 from orchestration.candidate import write_database
-from orchestration.files import clone, remove, sync
+from orchestration.files import clone, remove
 from orchestration.forget.rules import Rules
 from orchestration.gates.results import prepare_audit
 
