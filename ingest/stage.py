@@ -284,7 +284,7 @@ def _open_rules(
     for rule in entity.rules:
         if rule.name in codes:
             continue
-        if _words(rule) & set(entity.column_names) <= constants.keys():
+        if {column.name for column in _read_by(rule, entity)} <= constants.keys():
             row = connection.execute(f"select {rule.sql} from (select {inputs})").fetchone()
             if row and row[0] is not False:
                 continue
@@ -292,8 +292,10 @@ def _open_rules(
     return tuple(rules)
 
 
-def _words(rule: Rule) -> set[str]:
-    return set(re.findall(r"\w+", rule.sql))
+def _read_by(rule: Rule, entity: Entity) -> list[Column]:
+    """The columns that a rule is over."""
+    words = re.findall(r"\w+", rule.sql)
+    return [column for column in entity.columns if column.name in words]
 
 
 @dataclass(frozen=True)
@@ -487,9 +489,9 @@ class _Query:
 
     def _rule_reason(self, rule: Rule) -> str:
         """What was expected; of a code or one of a list also what was found."""
-        columns = [column for column in self.entity.columns if column.name in _words(rule)]
-        if len(columns) == 1 and (columns[0].codes or columns[0].accepted):
-            found = f"left({quoted(columns[0].name)}, {_SHOWN_LETTERS})"
+        column, *others = _read_by(rule, self.entity)
+        if not others and (column.codes or column.accepted):
+            found = f"left({quoted(column.name)}, {_SHOWN_LETTERS})"
             return f"{literal(rule.reason + ', not ')} || '''' || {found} || ''''"
         return literal(rule.reason)
 
