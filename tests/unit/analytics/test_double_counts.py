@@ -45,9 +45,11 @@ def test_few_periods_and_small_whole_numbers_prove_nothing() -> None:
 
 def test_series_that_move_together_are_not_taken_for_sums() -> None:
     """Twenty series of one market's ups and downs: a false alarm in at most one list of fifty."""
+    # its own draws: those of the module depend on which tests a worker ran before
+    random = np.random.default_rng(5)
     false = 0
-    for _ in range(50):
-        whole = np.exp(RNG.normal(0, 0.2, 12))
-        series = RNG.lognormal(5, 1, (20, 1)) * whole * np.exp(RNG.normal(0, 0.01, (20, 12)))
+    for _ in range(200):
+        whole = np.exp(random.normal(0, 0.2, 12))
+        series = random.lognormal(5, 1, (20, 1)) * whole * np.exp(random.normal(0, 0.01, (20, 12)))
         false += bool(sums_of_others(np.round(series)))
-    assert false <= 1
+    assert false <= 200 / 50
