@@ -20,7 +20,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -58,6 +58,11 @@ _DELIMITERS = (",", ";", "\t", "|")
 _ASCII = bytes(range(128))
 # a text broken long before may hold a letter or two that look like UTF-8
 _CERTAIN_LETTERS = 3
+# what Windows writes under the name of a narrower encoding
+_WIDER = {
+    "shift_jis": "cp932", "euc_kr": "cp949", "gb2312": "gb18030", "gbk": "gb18030",
+    "big5": "cp950",
+}  # fmt: skip
 _HEAD = 1 << 18
 _SAMPLE_PARTS = 20
 _MAX_LINE = 16 << 20
@@ -413,11 +418,12 @@ def _unreadable(name: str, where: str, kind: str, error: str) -> DeliveryRefused
             "a sheet with the names of its columns in the first row",
             "set `sheet:` of the source to the sheet that holds the data",
         )
+    rest = " to what it is, or `members:` to leave it out" if "!" in name else " to what it is"
     return DeliveryRefused(
         f"{name} cannot be read as {kind}: {error.splitlines()[0]}",
         where,
         f"a whole {kind} file",
-        "send the file again, or set `format:` and `encoding:` of the source to what it is",
+        "send the file again, or set `format:` and `encoding:` of the source" + rest,
     )
 
 
@@ -473,12 +479,25 @@ def _transcode(path: Path, encoding: str, folder: Path, name: str, where: str) -
     try:
         return _copy_text(path, folder, encoding, "")
     except UnicodeError as error:
+        wider = _wider(path, encoding, folder)
         raise DeliveryRefused(
             f"{name} is not text in {encoding}: {error}",
             where,
             f"text in {encoding}",
-            "set `encoding:` of the source to what the file is written in",
+            f"set `encoding: {wider}` of the source, in which all of it can be read"
+            if wider
+            else "set `encoding:` of the source to what the file is written in",
         ) from error
+
+
+def _wider(path: Path, encoding: str, folder: Path) -> str | None:
+    """The encoding that adds letters to a narrower one, where a file is written in it."""
+    wider = _WIDER.get(codecs.lookup(encoding).name)
+    if wider:
+        with suppress(UnicodeError):
+            _copy_text(path, folder, wider, "")
+            return wider
+    return None
 
 
 def _utf8_letters(path: Path) -> list[str]:

@@ -342,6 +342,29 @@ def test_wrong_encodings_are_told(tmp_path: Path) -> None:
         bench.run()
 
 
+@pytest.mark.parametrize(
+    ("encoding", "text", "wider"),
+    [
+        ("shift_jis", "髙島屋", "cp932"),
+        ("euc-kr", "똠방", "cp949"),
+        ("gb2312", "朱镕基", "gb18030"),
+        ("shift_jis", "Süß", None),
+    ],
+)
+def test_the_encoding_of_windows_is_named(
+    tmp_path: Path, encoding: str, text: str, wider: str | None
+) -> None:
+    bench = Workbench.of(tmp_path, f"encoding: {encoding}")
+    bench.write("a.csv", f"{HEADER}\n{line(product=text)}\n".encode(wider or "latin-1"))
+    with pytest.raises(DeliveryRefused, match=f"not text in {encoding}") as refused:
+        bench.run()
+    assert (f"`encoding: {wider}`" in refused.value.next_step) is (wider is not None)
+    if wider:
+        bench.describe(f"encoding: {wider}")
+        bench.run()
+        assert bench.value("select product_id from raw.sales") == text
+
+
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "iso-8859-15", "cp1251", "cp437"])
 @pytest.mark.parametrize("text", ["Süßes Café", "Größe 5 €", "Привет"])
 def test_utf8_is_not_read_in_another_encoding(
@@ -498,6 +521,14 @@ def test_members_of_an_archive_are_chosen_and_numbered_through(tmp_path: Path) -
     assert [row[0] for row in bench.rows("select _row_number from raw.sales order by 1")] == [
         1, 2, 3, 4, 5, 6,
     ]  # fmt: skip
+
+
+def test_a_member_that_cannot_be_read_may_be_left_out(tmp_path: Path) -> None:
+    bench = Workbench.of(tmp_path, "format: parquet", path="data/*.zip")
+    bench.write("a.zip", _zip({"readme.txt": b"read me"}))
+    with pytest.raises(DeliveryRefused, match=r"a\.zip!readme\.txt cannot be read") as refused:
+        bench.run()
+    assert "`members:`" in refused.value.next_step
 
 
 def test_columns_may_change_their_order_between_files(tmp_path: Path) -> None:
