@@ -21,7 +21,7 @@ _TABLES = ("quarantine.rows", "quarantine.without_rate")
 
 @dataclass(frozen=True)
 class Group:
-    """Rows that broke one rule; `reason` is that of one of them.
+    """Rows that broke one rule; `reason` is that of one of them, out of so many `reasons`.
 
     `amount` is what the lines of sales among them come to in `currency`; None where not readable.
     """
@@ -30,6 +30,7 @@ class Group:
     entity: str
     rule: str
     reason: str
+    reasons: int
     rows: int
     amount: Decimal | None
     currency: str | None
@@ -39,7 +40,9 @@ def groups(connection: duckdb.DuckDBPyConnection) -> list[Group]:
     """Return how many rows are set aside, by source, rule and currency; the most first."""
     rows = connection.execute(
         f"""
-        select source, entity, rule, min(reason), count(*), sum(amount_local), currency
+        select
+            source, entity, rule, min(reason), count(distinct reason), count(*),
+            sum(amount_local), currency
         from ({_all(connection)})
         group by source, entity, rule, currency
         order by count(*) desc, source, rule, currency

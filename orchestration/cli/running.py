@@ -201,14 +201,17 @@ def show_quarantine(groups: Sequence[Mapping[str, Any]]) -> None:
         click.echo("No rows are in quarantine.")
         return
     columns = ["source", "entity", "rule", "reason", "rows", "amount", "currency"]
-    rows = [
-        [
-            f"{group[column]:,.2f}" if column == "amount" and group[column] else group[column]
-            for column in columns
-        ]
-        for group in groups
-    ]
+    rows = [[_of_group(group, column) for column in columns] for group in groups]
     print_table("In quarantine", columns, rows)
+
+
+def _of_group(group: Mapping[str, Any], column: str) -> Any:
+    value = group[column]
+    if column == "amount" and value:
+        return f"{value:,.2f}"
+    if column == "reason" and group["reasons"] > 1:
+        return f"{value} (one of {group['reasons']} reasons)"
+    return value
 
 
 @contextmanager
