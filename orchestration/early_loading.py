@@ -9,6 +9,8 @@ from contextlib import suppress
 
 import duckdb
 
+from ingest.company import Source
+from ingest.landing import manifest
 from ingest.load import LoadResult, load_source
 from ingest.matches import PROPOSALS
 from orchestration.background import stop
@@ -48,7 +50,8 @@ class EarlyLoading:
         # whatever goes wrong here goes wrong in the step as well, where it is told; what stops it
         # is no error
         with suppress(Exception, SystemExit):
-            for source in run.company.sources:
+            # a small source is Python's work more than DuckDB's, and would wait for the imports
+            for source in sorted(run.company.sources, key=self._bytes, reverse=True):
                 # proposals are made of what all others brought
                 if run.reads(source) and source.name != PROPOSALS:
                     run.say(f"Loading {source.name}")
@@ -57,3 +60,6 @@ class EarlyLoading:
                         self._results[source.name] = load_source(
                             connection, source, run.company, run.home, run.run_id
                         )
+
+    def _bytes(self, source: Source) -> int:
+        return sum(delivery.bytes for delivery in manifest(self._workspace.home, source.name))

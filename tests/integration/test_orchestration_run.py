@@ -16,8 +16,10 @@ import duckdb
 import pytest
 from dagster._core.errors import DagsterExecutionInterruptedError
 
+from ingest.company import Source
 from ingest.errors import DeliveryRefused
 from ingest.home import Home
+from ingest.landing import land, manifest
 from orchestration import (
     customer_estimates,
     dbt_runner,
@@ -211,6 +213,17 @@ def test_a_price_sweep_publishes_what_rivals_ask(first: Ran, tmp_path: Path) -> 
     offers = "select competitor, price_local from core.fct_competitor_prices"
     assert tiny.rows(offers) == [("Alpha", Decimal("9.5000"))]
     assert tiny.rows("select count(*) from core.fct_sales") == [(len(ORDERS) + 1,)]
+
+
+def test_the_largest_source_is_loaded_first(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[Source] = []
+    monkeypatch.setattr(early_loading, "load_source", lambda _, source, *__: loaded.append(source))
+    for source in tiny.company.sources:
+        land(source, tiny.company, tiny.home)
+    early_loading.EarlyLoading(Workspace(tiny.company, tiny.home, "ordered")).wait()
+    sizes = [sum(d.bytes for d in manifest(tiny.home, source.name)) for source in loaded]
+    assert len(sizes) == len(tiny.company.sources) > 1
+    assert sizes == sorted(sizes, reverse=True) and loaded != list(tiny.company.sources)
 
 
 def test_who_interrupts_a_run_does_not_wait_for_what_is_being_loaded(
