@@ -49,17 +49,16 @@ class EarlyLoading:
         run = self._workspace
         # whatever goes wrong here goes wrong in the step as well, where it is told; what stops it
         # is no error
-        with suppress(Exception, SystemExit):
+        with suppress(Exception, SystemExit), run.connect() as connection:
+            self._connection = connection
             # a small source is Python's work more than DuckDB's, and would wait for the imports
             for source in sorted(run.company.sources, key=self._bytes, reverse=True):
                 # proposals are made of what all others brought
                 if run.reads(source) and source.name != PROPOSALS:
                     run.say(f"Loading {source.name}")
-                    with run.connect() as connection:
-                        self._connection = connection
-                        self._results[source.name] = load_source(
-                            connection, source, run.company, run.home, run.run_id
-                        )
+                    self._results[source.name] = load_source(
+                        connection, source, run.company, run.home, run.run_id
+                    )
 
     def _bytes(self, source: Source) -> int:
         return sum(delivery.bytes for delivery in manifest(self._workspace.home, source.name))

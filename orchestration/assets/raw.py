@@ -64,12 +64,12 @@ def load(workspace: Workspace, entities: Iterable[str]) -> Iterator[LoadResult]:
     early_imports.start()
     early = workspace.notes.pop("early_loading", None)
     loaded: dict[str, LoadResult] = early.wait() if early is not None else {}
-    for source in workspace.company.sources:
-        if source.entity not in wanted or not workspace.reads(source):
-            continue
-        if source.name not in loaded:
-            workspace.say(f"Loading {source.name}")
-        with workspace.connect() as connection:
+    with workspace.connect() as connection:
+        for source in workspace.company.sources:
+            if source.entity not in wanted or not workspace.reads(source):
+                continue
+            if source.name not in loaded:
+                workspace.say(f"Loading {source.name}")
             if source.name == PROPOSALS:
                 _propose(workspace, connection, source)
             if workspace.replay:
@@ -77,10 +77,10 @@ def load(workspace: Workspace, entities: Iterable[str]) -> Iterator[LoadResult]:
             result = load_source(
                 connection, source, workspace.company, workspace.home, workspace.run_id
             )
-        if source.name in loaded:
-            result = loaded[source.name].followed_by(result)
-        workspace.notes.setdefault("loaded", []).append(result)
-        yield result
+            if source.name in loaded:
+                result = loaded[source.name].followed_by(result)
+            workspace.notes.setdefault("loaded", []).append(result)
+            yield result
 
 
 def _propose(workspace: Workspace, connection: Any, source: Source) -> None:
