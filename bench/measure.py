@@ -18,6 +18,8 @@ class Usage:
 
 def measure(command: Sequence[str], env: Mapping[str, str] | None = None) -> Usage:
     """Run ``command`` to its end; raises CalledProcessError where it fails."""
+    # the kernel would go on writing for the command before
+    os.sync()
     started = time.perf_counter()
     process = subprocess.Popen(
         command,
