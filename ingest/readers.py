@@ -418,12 +418,13 @@ def _unreadable(name: str, where: str, kind: str, error: str) -> DeliveryRefused
             "a sheet with the names of its columns in the first row",
             "set `sheet:` of the source to the sheet that holds the data",
         )
-    rest = " to what it is, or `members:` to leave it out" if "!" in name else " to what it is"
+    or_without = ", or `members:` to leave it out" if "!" in name else ""
     return DeliveryRefused(
         f"{name} cannot be read as {kind}: {error.splitlines()[0]}",
         where,
         f"a whole {kind} file",
-        "send the file again, or set `format:` and `encoding:` of the source" + rest,
+        "send the file again, or set `format:` and `encoding:` of the source to what it is"
+        + or_without,
     )
 
 
