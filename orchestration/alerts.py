@@ -9,6 +9,7 @@ from ingest.home import Home
 
 # a run with this tag is told about by whoever started it, not by the sensor as well
 TOLD = "tradewind/told"
+BY_COMMAND_LINE = {TOLD: "by the command line"}
 LOG_FILE = "tradewind.log"
 _LOG = logging.getLogger("tradewind")
 # without a handler Python prints to stderr, where the command line shows the error already

@@ -1,9 +1,13 @@
 """Dagster's own storage: in the home, without telemetry, one run at a time."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ingest.errors import Busy
 from ingest.home import Home
+from orchestration.alerts import BY_COMMAND_LINE
+from orchestration.lock import writer_lock
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -55,3 +59,19 @@ def open_instance(home: Home) -> "dg.DagsterInstance":
     }
     overrides = {"event_log_storage": log, "compute_logs": no_capture}
     return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), overrides=overrides))
+
+
+def end_dead_runs(home: Home, instance: "dg.DagsterInstance") -> None:
+    """Record as failed the runs of the command line that were killed; others wait behind them.
+
+    Such a run holds the writer lock as long as it lives. Dagster watches its own runs itself.
+    """
+    import dagster as dg
+    from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
+
+    begun = dg.RunsFilter(tags=BY_COMMAND_LINE, statuses=IN_PROGRESS_RUN_STATUSES)
+    if not instance.get_runs(begun, limit=1):
+        return
+    with suppress(Busy), writer_lock(home, wait=False):
+        for run in instance.get_runs(begun):
+            instance.report_run_failed(run, "the process that made this run was ended from outside")

@@ -16,11 +16,12 @@ from ingest.home import Home
 from ingest.landing import land, manifest
 from ingest.matches import KIND
 from orchestration import refused_rows
-from orchestration.alerts import TOLD, tell
+from orchestration.alerts import BY_COMMAND_LINE, tell
 from orchestration.changes import built_from, is_outdated
 from orchestration.dead_objects import collect_rarely
 from orchestration.demo import world_of
 from orchestration.files import DiskFull, disk_full, full_disk_explained, is_full_disk
+from orchestration.interrupts import is_interrupt
 from orchestration.lock import Owner, writer_lock
 from orchestration.progress import counter
 from orchestration.versions import current_version, repair
@@ -214,7 +215,7 @@ def _execute(
         outcome = _job_run(company, home, run_id, options, watch)
     if outcome.success:
         return _published(seen[0])
-    if _was_interrupted(outcome):
+    if _was_interrupted(outcome, seen):
         raise KeyboardInterrupt
     raise _failed(company, seen[0] if seen else None, outcome)
 
@@ -244,16 +245,17 @@ def _job_run(
 ) -> Any:
     """Dagster's job, in this process, to its end."""
     from orchestration.build import build_defs
-    from orchestration.instance import open_instance
+    from orchestration.instance import end_dead_runs, open_instance
 
     job = build_defs(company, home, watch=watch).resolve_job_def(JOB)
     with open_instance(home) as instance:
+        end_dead_runs(home, instance)
         return job.execute_in_process(
             instance=instance,
             run_id=run_id,
             run_config={"resources": {"workspace": {"config": options}}, "loggers": _QUIET},
             raise_on_error=False,
-            tags={TOLD: "by the command line"},
+            tags=BY_COMMAND_LINE,
         )
 
 
@@ -319,10 +321,12 @@ def _empty(workspace: "Workspace") -> list[str]:
     ]
 
 
-def _was_interrupted(outcome: Any) -> bool:
+def _was_interrupted(outcome: Any, seen: "Iterable[Workspace]") -> bool:
     """Whether it was Ctrl-C that ended the run: Dagster takes that for a failure."""
     from dagster._core.events import RunFailureReason
 
+    if any(is_interrupt(error) for each in seen for error in each.notes.get("errors", [])):
+        return True
     return any(
         event.is_job_failure
         and event.job_failure_data.failure_reason is RunFailureReason.UNEXPECTED_TERMINATION

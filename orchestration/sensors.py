@@ -10,6 +10,7 @@ from ingest.company import Company
 from ingest.home import Home
 from orchestration.alerts import TOLD, tell
 from orchestration.changes import signature, unlanded
+from orchestration.instance import end_dead_runs
 from orchestration.jobs import DAILY, PRICE_ENTITIES, PRICES
 
 NEW_FILES = "new_deliveries"
@@ -40,6 +41,7 @@ def _new_deliveries(company: Company, home: Home, all_jobs: Sequence[Any]) -> dg
     def new_deliveries(
         context: dg.SensorEvaluationContext,
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        end_dead_runs(home, context.instance)
         found = unlanded(company, home)
         if not found:
             yield dg.SkipReason("no source has a file that was not landed yet")

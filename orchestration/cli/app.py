@@ -14,6 +14,7 @@ import click
 
 from ingest.errors import CompanyFileError, TradewindError
 from orchestration.dead_objects import end_without_collecting
+from orchestration.interrupts import end, is_interrupt
 
 STOPPED = 130
 
@@ -40,9 +41,11 @@ class Tradewind(click.Group):
             )
         except (TradewindError, click.ClickException) as error:
             code = _show(error, as_json)
-        except (click.Abort, KeyboardInterrupt):
+        except (click.Abort, KeyboardInterrupt, RuntimeError) as error:
+            if not (isinstance(error, click.Abort) or is_interrupt(error)):
+                raise
             click.echo("Stopped. What readers see is unchanged; run again to go on.", err=True)
-            code = STOPPED
+            end(STOPPED)
         sys.exit(code if isinstance(code, int) else 0)
 
     def invoke(self, ctx: click.Context) -> Any:

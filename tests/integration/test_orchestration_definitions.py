@@ -1,5 +1,6 @@
 """What Dagster loads: assets, jobs, schedules and sensors of the tiny company."""
 
+import fcntl
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from ingest.company import load_company
 from ingest.home import Home
 from orchestration import sensors
-from orchestration.alerts import tell
+from orchestration.alerts import BY_COMMAND_LINE, tell
 from orchestration.build import build_defs
 from tests.integration.conftest import TINY, Tiny
 
@@ -109,6 +110,27 @@ def test_the_sensor_starts_one_run_for_the_same_files(
     tiny.orders("2024-02", "B1,2024-02-01 10:00:00,GB,C1,P1,1,7.00,GBP")
     with dg.build_sensor_context(instance, cursor=first.cursor) as context:
         assert len(sensor.evaluate_tick(context).run_requests or []) == 1
+
+
+def test_the_sensor_ends_the_record_of_a_killed_run_of_the_command_line(
+    tmp_path: Path, make_tiny: Callable[[Path], Tiny], instance: dg.DagsterInstance
+) -> None:
+    tiny = make_tiny(tmp_path)
+    sensor = build_defs(tiny.company, tiny.home).resolve_sensor_def("new_deliveries")
+    begun = dg.DagsterRunStatus.STARTED
+    ours = instance.add_run(dg.DagsterRun("daily_refresh", tags=BY_COMMAND_LINE, status=begun))
+    dagsters = instance.add_run(dg.DagsterRun("daily_refresh", status=begun))
+
+    def statuses() -> list[str]:
+        with dg.build_sensor_context(instance) as context:
+            sensor.evaluate_tick(context)
+        runs = [instance.get_run_by_id(run.run_id) for run in (ours, dagsters)]
+        return [run.status.value for run in runs if run is not None]
+
+    with tiny.home.lock_file.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert statuses() == ["STARTED", "STARTED"]
+    assert statuses() == ["FAILURE", "STARTED"]
 
 
 def test_the_sensor_starts_another_run_where_one_failed_before_it_landed(

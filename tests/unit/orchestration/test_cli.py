@@ -293,3 +293,33 @@ def test_a_process_ends_without_looking_for_cycles() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == "True"
+
+
+BUSY_AND_INTERRUPTED = """
+import threading, time
+import duckdb
+from orchestration.cli import app
+
+def ask():
+    duckdb.connect().execute(
+        "select count(*) from range(100000) a, range(30000) b where a.range * b.range % 7 = 1"
+    ).fetchall()
+
+def interrupted(group, context):
+    raise {error}
+
+threading.Thread(target=ask, daemon=True).start()
+time.sleep(0.3)
+app.Tradewind.invoke = interrupted
+app.main(["versions"])
+"""
+
+
+@pytest.mark.parametrize("error", ["KeyboardInterrupt", "RuntimeError('Query interrupted')"])
+def test_ctrl_c_ends_with_130_whatever_duckdb_is_doing_meanwhile(error: str) -> None:
+    program = BUSY_AND_INTERRUPTED.format(error=error)
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr.strip()) == (
+        130,
+        "Stopped. What readers see is unchanged; run again to go on.",
+    )
