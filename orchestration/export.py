@@ -1,5 +1,7 @@
 """Parquet files of the marts, one folder a version, for readers that do not speak DuckDB."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -7,7 +9,7 @@ import duckdb
 from ingest.durable import sync
 from ingest.home import Home
 from orchestration.candidate import Candidate, connect_memory, quoted
-from orchestration.files import full_disk_explained, remove
+from orchestration.files import full_disk_explained, remove, state_of
 
 _MARTS = """
 select table_name from information_schema.tables
@@ -16,18 +18,27 @@ order by table_name
 """
 
 
-def export_early(connection: duckdb.DuckDBPyConnection, candidate: Candidate) -> Path:
+@dataclass(frozen=True)
+class Exported:
+    """The folder where a run wrote the marts of its candidate, and how it left each file."""
+
+    folder: Path
+    left: Mapping[str, tuple[int, ...]]
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether the folder holds these files, and nobody has written to any since."""
+        return self.folder.exists() and _states(self.folder) == self.left
+
+
+def export_early(connection: duckdb.DuckDBPyConnection, candidate: Candidate) -> Exported:
     """Write every mart that a candidate holds to a folder beside it, for its own run to publish.
 
-    Only the run that wrote it may use it, and only for marts that it does not change afterwards:
-    nothing binds the folder to the candidate's verdict.
+    Only the run that wrote it may use it, and only for marts that it does not change afterwards.
 
     Args:
         connection: The candidate, open.
         candidate: Whose marts these are.
-
-    Returns:
-        The folder.
 
     Raises:
         DiskFull: there is no room.
@@ -36,11 +47,11 @@ def export_early(connection: duckdb.DuckDBPyConnection, candidate: Candidate) ->
     remove(folder)
     folder.mkdir()
     _write(connection, folder)
-    return folder
+    return Exported(folder, _states(folder))
 
 
 def export_marts(
-    home: Home, database: Path, version: str, exported: Path | None = None
+    home: Home, database: Path, version: str, exported: Exported | None = None
 ) -> list[Path]:
     """Let every mart of ``database`` stand in ``parquet/<version>/<mart>.parquet``, all or none.
 
@@ -50,15 +61,15 @@ def export_marts(
         home: Where the folder is.
         database: The warehouse.
         version: Its version.
-        exported: The folder where its marts were written already, which is moved.
+        exported: Where its marts were written already: moved, if as they were left.
 
     Raises:
         DiskFull: there is no room; the half export is removed.
     """
     folder = home.parquet / version
-    if exported is not None:
+    if exported is not None and exported.is_untouched:
         home.parquet.mkdir(parents=True, exist_ok=True)
-        _move(exported, folder)
+        _move(exported.folder, folder)
     else:
         _export(home, database, folder)
     return sorted(folder.glob("*.parquet"))
@@ -76,6 +87,10 @@ def _export(home: Home, database: Path, folder: Path) -> None:
         _move(partial, folder)
     finally:
         remove(partial)
+
+
+def _states(folder: Path) -> dict[str, tuple[int, ...]]:
+    return {file.name: state_of(file) for file in folder.iterdir()}
 
 
 def _move(written: Path, folder: Path) -> None:

@@ -146,14 +146,15 @@ def digest_once(path: Path) -> str:
     Every write moves a file's time of change, which no program can set. What was written in the
     tick of the clock in which the reading begins would be missed, so that this is waited for.
     """
-    state = _state(path)
+    state = state_of(path)
     if state not in _hashed:
         time.sleep(max(0.0, _TICK_S - max(0.0, time.time() - state[-1] / 1e9)))
         _hashed[state] = digest(path)
     return _hashed[state]
 
 
-def _state(path: Path) -> tuple[int, ...]:
+def state_of(path: Path) -> tuple[int, ...]:
+    """What differs once anybody has written to a file."""
     found = path.stat()
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 

@@ -14,7 +14,7 @@ from ingest.durable import sync
 from ingest.errors import GateRefused
 from ingest.home import Home
 from orchestration.candidate import Candidate, candidates
-from orchestration.export import export_marts
+from orchestration.export import Exported, export_marts
 from orchestration.files import full_disk_explained, remove, write_json
 from orchestration.headline import read_headline
 from orchestration.lock import writer_lock
@@ -45,7 +45,7 @@ class Published:
 
 
 def publish(
-    home: Home, candidate: Candidate, keep: int = KEPT_VERSIONS, exported: Path | None = None
+    home: Home, candidate: Candidate, keep: int = KEPT_VERSIONS, exported: Exported | None = None
 ) -> Published:
     """Let readers see the candidate, if its verdict passed for exactly its content.
 

@@ -14,6 +14,7 @@ import duckdb
 from ingest.errors import GateRefused
 from orchestration.candidate import Candidate, connect_memory, quoted
 from orchestration.files import digest_once, full_disk_explained, remove, write_json
+from orchestration.sole_writer import only_writer
 
 _CREATE = """
 create schema if not exists audit;
@@ -52,13 +53,14 @@ def write(
         failed: the names of the blocking checks that failed; empty if it passed.
 
     Raises:
-        GateRefused: the database is still open elsewhere, so its content is not final.
+        GateRefused: another process wrote to the database since it was checked, or has it open
+            still, so that its content is not final.
     """
     if passed and failed:
         raise ValueError("a candidate with failed checks has not passed")
     remove(candidate.verdict)
     judged_at = datetime.now(UTC)
-    with full_disk_explained(candidate.folder):
+    with full_disk_explained(candidate.folder), only_writer(candidate):
         _record(candidate, run_id, judged_at, passed, checks, failed)
     _require_closed(candidate)
     verdict = Verdict(
@@ -97,6 +99,7 @@ def require_passed(candidate: Candidate) -> Verdict:
     if candidate.write_ahead_log.exists() or digest_once(candidate.database) != verdict.blake3:
         raise _refused(candidate, "its content changed after it was judged")
     _require_closed(candidate)
+    _require_recorded(candidate)
     return verdict
 
 
@@ -142,6 +145,18 @@ def _require_closed(candidate: Candidate) -> None:
             connection.execute(f"attach {quoted(candidate.database)} as judged (read_only)")
         except (duckdb.BinderException, duckdb.IOException) as error:
             raise _refused(candidate, reason) from error
+
+
+def _require_recorded(candidate: Candidate) -> None:
+    """Refuse a candidate that says of itself that its last checks did not all pass."""
+    with connect_memory() as connection:
+        connection.execute(f"attach {quoted(candidate.database)} as judged (read_only)")
+        passed = connection.execute(
+            "select arg_max(passed, judged_at) from judged.audit.verdicts where run_id = ?",
+            [candidate.run_id],
+        ).fetchall()
+    if passed != [(True,)]:
+        raise _refused(candidate, "its own record, audit.verdicts, says that it did not pass")
 
 
 def _refused(candidate: Candidate, why: str) -> GateRefused:

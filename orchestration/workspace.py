@@ -16,6 +16,7 @@ from orchestration import candidate as candidates
 from orchestration.fingerprints import code_fingerprint
 from orchestration.gates.expectations import Session
 from orchestration.gates.results import BUILT_MONTHS, prepare_audit
+from orchestration.sole_writer import only_writer
 from orchestration.storage import set_for_writing
 from orchestration.versions import is_as_published
 
@@ -87,20 +88,26 @@ class Workspace:
         """The candidate, open for writing, with the tables of a run prepared."""
         import duckdb
 
+        with only_writer(self.candidate):
+            connection = duckdb.connect(str(self.candidate.database), config=self.engine_config)
+            try:
+                set_for_writing(connection)
+                self._prepare(connection)
+                yield connection
+            finally:
+                connection.close()
+
+    def _prepare(self, connection: "duckdb.DuckDBPyConnection") -> None:
+        """Make the tables of a run, once."""
         from ingest.load import prepare
 
-        connection = duckdb.connect(str(self.candidate.database), config=self.engine_config)
-        try:
-            set_for_writing(connection)
-            if "prepared" not in self.notes:
-                prepare(connection, self.company)
-                prepare_audit(connection)
-                if is_as_published(self.home, self.candidate.base_version):
-                    connection.execute(BUILT_MONTHS)
-                self.notes["prepared"] = True
-            yield connection
-        finally:
-            connection.close()
+        if "prepared" in self.notes:
+            return
+        prepare(connection, self.company)
+        prepare_audit(connection)
+        if is_as_published(self.home, self.candidate.base_version):
+            connection.execute(BUILT_MONTHS)
+        self.notes["prepared"] = True
 
     def reads(self, source: Source) -> bool:
         """Whether the run lands and loads a source: it may be limited to another one."""

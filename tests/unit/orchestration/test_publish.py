@@ -1,5 +1,6 @@
 """Only what was judged is published, in one step, and the way back is a link."""
 
+import json
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from ingest.errors import GateRefused
 from ingest.home import Home
 from orchestration import candidate, export, files, publish, verdict, versions
+from orchestration.sole_writer import only_writer
 from tests.unit.orchestration.conftest import Publish, build
 
 KILLED = """
@@ -105,6 +107,42 @@ def test_marts_that_the_run_exported_before_are_moved_in(
     current = home.parquet / "current"
     assert duckdb.sql(f"select count(*) from '{current}/mart_numbers.parquet'").fetchall() == [(5,)]
     assert list(home.candidates.iterdir()) == []
+
+
+def test_exported_files_that_somebody_wrote_to_are_written_anew(home: Home) -> None:
+    made = build(home, "run", 5)
+    with duckdb.connect(str(made.database)) as connection:
+        exported = export.export_early(connection, made)
+        connection.execute(
+            f"copy (select 1 as n) to '{exported.folder}/mart_numbers.parquet' (format parquet)"
+        )
+    verdict.write(made, "run", True, 3)
+    publish.publish(home, made, exported=exported)
+    current = home.parquet / "current"
+    assert duckdb.sql(f"select count(*) from '{current}/mart_numbers.parquet'").fetchall() == [(5,)]
+
+
+def test_a_verdict_that_the_candidate_itself_contradicts_is_refused(home: Home) -> None:
+    made = build(home, "run", 5)
+    verdict.write(made, "run", False, 3, ["marts.sales: adds_up"])
+    forged = json.loads(made.verdict.read_text()) | {"passed": True, "failed": []}
+    made.verdict.write_text(json.dumps(forged))
+    with pytest.raises(GateRefused, match="its own record"):
+        publish.publish(home, made)
+    assert not home.warehouse.exists()
+
+
+def test_what_is_written_between_two_connections_of_a_run_is_refused(home: Home) -> None:
+    made = build(home, "run", 5)
+    with only_writer(made), only_writer(made), duckdb.connect(str(made.database)) as connection:
+        connection.execute("create table mine (n int)")
+    with only_writer(made):
+        pass
+    with duckdb.connect(str(made.database)) as connection:
+        connection.execute("create table of_another (n int)")
+    for _ in range(2):
+        with pytest.raises(GateRefused, match="something else wrote"), only_writer(made):
+            pass
 
 
 def test_a_passing_verdict_empties_what_is_pending_and_is_in_the_warehouse(
