@@ -125,7 +125,7 @@ class Api:
     def __init__(self, name: str, settings: RestSettings) -> None:
         self.settings = settings
         self.secrets = Secrets(settings)
-        self._where = f"source {name}: {settings.base_url}{settings.path}"
+        self._where = f"source {name}: {settings.address}"
         limits = Limits(
             silence_s=min(30.0, settings.timeout),
             total_s=settings.timeout,

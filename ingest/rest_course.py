@@ -52,7 +52,7 @@ class Course:
 
     def __init__(self, name: str, settings: RestSettings, mark: str | None) -> None:
         self._settings = settings
-        self._where = f"source {name}: {settings.base_url}{settings.path}"
+        self._where = f"source {name}: {settings.address}"
         self._mark = mark
         self._paging = settings.pagination
         self._record = Path.of(settings.records)
@@ -105,17 +105,12 @@ class Course:
             own[self._paging.size_param] = self._paging.size
         is_posted = settings.graphql is not None or settings.body is not None
         method = settings.method or ("POST" if is_posted else "GET")
-        url = position.get("url") or self._url
+        url = position.get("url") or self._settings.address
         params = {} if "url" in position else self._with_mark(dict(settings.params))
         if not is_posted:
             params |= {name: str(held) for name, held in own.items() if "url" not in position}
             return Question(url, method, params)
         return Question(url, method, params, self._body(own))
-
-    @property
-    def _url(self) -> str:
-        base, path = self._settings.base_url, self._settings.path
-        return f"{base.rstrip('/')}/{path.lstrip('/')}" if path else base
 
     def _body(self, own: dict[str, Any]) -> Any:
         graphql = self._settings.graphql

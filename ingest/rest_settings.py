@@ -328,6 +328,12 @@ class RestSettings(_Model):
     max_pages: Annotated[int, Field(ge=1)] = 100_000
     max_page_bytes: Annotated[int, Field(ge=1)] = 100_000_000
 
+    @property
+    def address(self) -> str:
+        """What is asked: the path below the base."""
+        base = self.base_url
+        return f"{base.rstrip('/')}/{self.path.lstrip('/')}" if self.path else base
+
     @model_validator(mode="after")
     def _agree(self) -> "RestSettings":
         """What no single key can tell."""

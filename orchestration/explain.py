@@ -177,6 +177,7 @@ class Explainer:
     ) -> Explanation:
         """Explain one cell; arguments and errors as :func:`explain`."""
         name = self._table(table)
+        column = self._column(name, column)
         key, value = self._value(name, where, column)
         if not self._models:
             self._models = project_models(self._home)
@@ -186,7 +187,9 @@ class Explainer:
     # ---------------------------------------------------------------- the cell
 
     def _table(self, table: str) -> str:
-        names = [name for name in self._lineage.tables if table in (name, name.partition(".")[2])]
+        # SQL does not tell cases of names apart, and --where is SQL
+        wanted = table.lower()
+        names = [name for name in self._lineage.tables if wanted in (name, name.partition(".")[2])]
         if not names:
             raise CannotExplain(
                 what=f"{table} cannot be explained",
@@ -194,6 +197,11 @@ class Explainer:
                 next_step="name a mart or a fact",
             )
         return names[0]
+
+    def _column(self, table: str, column: str) -> str:
+        """Return the name as the table has it; one that it has not is left to be refused."""
+        names = self._connection.execute(f"describe {PUBLISHED}.{table}").fetchall()
+        return next((name for name, *_ in names if name.lower() == column.lower()), column)
 
     def _value(self, table: str, where: str, column: str) -> tuple[dict[str, Any], Any]:
         """Return the one row's key and the cell's value, and keep the row as table `cell`."""

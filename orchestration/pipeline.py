@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 JOB = "daily_refresh"
-_SHOWN = 5
 # the terminal shows our stages; Dagster's own log is kept by its instance
 _QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 
@@ -93,16 +92,8 @@ class RunResult:
 class RunRefused(GateRefused):
     """Checks failed, and nothing was published. `result` says how the run ended."""
 
-    def __init__(self, result: RunResult, details: list[str], where: str) -> None:
-        failed = len(result.failed_checks)
-        super().__init__(
-            what=f"{failed} of {result.checks} checks failed; nothing was published\n"
-            + "\n".join(details),
-            where=where,
-            expected="every blocking check to pass",
-            next_step="mend the cause (`tradewind quarantine list`, the mapping, the model) and "
-            "run again; readers keep the last version",
-        )
+    def __init__(self, result: RunResult, parts: Mapping[str, str]) -> None:
+        super().__init__(**parts)
         self.result = result
 
 
@@ -363,24 +354,14 @@ def _refusal(workspace: "Workspace") -> RunRefused | None:
     if not workspace.has_candidate:
         return None
     from orchestration.gates.results import of_run
+    from orchestration.refusal import explained
 
     with workspace.connect() as connection:
         results = of_run(connection, workspace.run_id)
-    failed = [one for one in results if one.blocks]
-    if not failed:
+    if not any(one.blocks for one in results):
         return None
     result = _result(workspace, results, "refused", current_version(workspace.home))
-    details = [_described(one) for one in failed[:_SHOWN]]
-    return RunRefused(result, details, str(workspace.candidate.database))
-
-
-def _described(check: "CheckResult") -> str:
-    name = check.name.removeprefix(check.table.partition(".")[2] + ".")
-    row = check.sample[0] if check.sample else {}
-    known = {column: value for column, value in row.items() if value is not None}
-    shown = ", ".join(f"{column} {value}" for column, value in known.items())
-    sample = f"\n    such as {shown}" if shown else ""
-    return f"  {check.table}: {name}: {check.observed}; expected {check.expected}{sample}"
+    return RunRefused(result, explained(results, str(workspace.candidate.database)))
 
 
 def _unexplained(workspace: "Workspace") -> TradewindError:

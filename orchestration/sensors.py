@@ -12,6 +12,7 @@ from orchestration.alerts import TOLD, tell
 from orchestration.changes import signature, unlanded
 from orchestration.instance import end_dead_runs
 from orchestration.jobs import DAILY, PRICE_ENTITIES, PRICES
+from orchestration.refusal import of_ended_run
 
 NEW_FILES = "new_deliveries"
 FAILED = "run_failed"
@@ -94,7 +95,8 @@ def _run_failed(company: Company, home: Home) -> dg.SensorDefinition:
         run = context.dagster_run
         if TOLD in run.tags:
             return
-        message = why_it_failed(context)
+        refused = of_ended_run(home, run.run_id)
+        message = str(refused) if refused else why_it_failed(context)
         context.log.error(message)
         tell(company, home, run.job_name, run.run_id, message)
 

@@ -237,11 +237,13 @@ def previous_version(home: Home, version: str | None = None) -> str:
         UnknownVersion: there is none.
     """
     reference = version or current_version(home)
+    if reference is None:
+        raise _unknown(home, None)
     names = version_names(home)
-    older = [name for name in names if reference is not None and name < reference]
+    older = [name for name in names if name < reference]
     if not older:
         raise UnknownVersion(
-            what=f"there is no version before {reference or 'the first'}",
+            what=f"there is no version before {reference}",
             where=str(home.versions),
             expected="a kept version older than it",
             next_step="`tradewind versions` lists those that are kept",

@@ -79,7 +79,12 @@ def _land(context: dg.AssetExecutionContext, workspace: Workspace, source: Sourc
 
 
 def _is_worth_another_attempt(source: Source) -> bool:
-    """A server may answer in a moment; a file that is not there does not come by itself."""
+    """A server may answer in a moment; a file that is not there does not come by itself.
+
+    APIs and product pages are asked again while they are read.
+    """
+    if source.database is not None:
+        return source.database.engine != "sqlite"
     return any(is_remote(path) for path in source.paths)
 
 

@@ -78,6 +78,17 @@ def test_the_rows_listed_add_up_to_the_cell(
     assert len(warned) == len(found.checks.failed)
 
 
+def test_names_are_told_apart_as_sql_does(demo_warehouse: Published, explainer: Explainer) -> None:
+    mart = "mart_sales__market_product_month"
+    [(month,)] = demo_warehouse.rows(
+        f"select max(order_month) from marts.{mart} where market = 'GB' and product_id = 'NS-0024'"
+    )
+    where = f"market = 'GB' and product_id = 'NS-0024' and order_month = '{month}'"
+    found = explainer.cell(mart.upper(), where, "Net_Amount_Home", sample=1)
+    assert (found.column, found.is_equal) == ("net_amount_home", True)
+    assert found.value is not None
+
+
 def test_an_ambiguous_or_unknown_cell_is_refused(explainer: Explainer) -> None:
     mart = "mart_customer_value__customer"
     with pytest.raises(CannotExplain, match="more than one row fits"):

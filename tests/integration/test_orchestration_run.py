@@ -32,6 +32,7 @@ from orchestration.background import meanwhile
 from orchestration.build import build_defs
 from orchestration.candidate import candidates
 from orchestration.changes import unpublished
+from orchestration.refusal import of_ended_run
 from orchestration.versions import current_version
 from orchestration.workspace import Workspace
 from tests.integration.conftest import ORDERS, Tiny
@@ -340,6 +341,8 @@ def test_a_share_over_a_hundred_publishes_nothing(tiny: Tiny) -> None:
     assert not tiny.home.warehouse.exists()
     [kept] = candidates(tiny.home)
     assert (tiny.home.reports / kept.run_id / "data_docs" / "index.html").exists()
+    # what Dagster's failure sensor tells of its own runs
+    assert str(of_ended_run(tiny.home, kept.run_id)) == told
 
 
 def test_a_refused_delivery_publishes_nothing_and_says_why(tiny: Tiny) -> None:

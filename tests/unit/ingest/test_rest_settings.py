@@ -122,3 +122,15 @@ def test_secrets_are_masked_in_every_form(monkeypatch: pytest.MonkeyPatch) -> No
     address = "https://api.example.com/x?k=" + secrets.masked('k/ey "1234"&ü')
     assert secrets.unmasked(address).endswith('k/ey "1234"&ü')
     assert secrets.masked_body(b"https://api.example.com/x") == b"https://api.example.com/x"
+
+
+@pytest.mark.parametrize(
+    ("base", "path", "address"),
+    [
+        ("https://api.example.com/", "/v1/orders", "https://api.example.com/v1/orders"),
+        ("https://api.example.com", "v1", "https://api.example.com/v1"),
+        ("https://api.example.com", "", "https://api.example.com"),
+    ],
+)
+def test_the_path_stands_below_the_base(base: str, path: str, address: str) -> None:
+    assert RestSettings(base_url=base, path=path).address == address

@@ -237,6 +237,12 @@ def test_versions_and_rollback(home: Home, publish_rows: Publish) -> None:
     assert call("rollback", "20010101T000000000000", "--home", home.root).exit_code == 2
 
 
+def test_there_is_nothing_to_go_back_to_before_the_first_version(home: Home) -> None:
+    answer = call("rollback", "--home", home.root)
+    assert answer.exit_code == 2
+    assert "nothing is published yet" in answer.output
+
+
 def test_the_newest_report_is_found(home: Home) -> None:
     for name, age in (("old", 100), ("new", 10)):
         page = home.reports / name / "data_docs" / "index.html"
