@@ -627,6 +627,18 @@ def test_overlapping_deliveries_in_any_order_give_the_same(
     assert set(marks) == {(None,), (last,)}
 
 
+def test_a_header_alone_under_its_name_takes_a_file_back(tmp_path: Path) -> None:
+    bench = Workbench.of(tmp_path)
+    bench.put("good.csv", line("1"))
+    wrong = bench.put("wrong.csv", line("2"), line("3"))
+    bench.run()
+    bench.put("wrong.csv")
+    bench.run()
+    wrong.unlink()
+    bench.run()
+    assert bench.rows("select order_id from raw.sales where _superseded_by is null") == [("1",)]
+
+
 def test_a_newer_content_of_a_path_takes_the_place_of_the_older(tmp_path: Path) -> None:
     bench = Workbench.of(tmp_path, "replaces: order_id")
     bench.put("1.csv", line("1"), line("2"))
