@@ -54,7 +54,7 @@ final as (
         coalesce(customers.customer_id, buyers.customer_id) as customer_id,
 
         ---------- text
-        coalesce(customers.market, buyers.market) as market,
+        coalesce(customers.market, buyers.market, 'ZZ') as market,
         customers.segment,
         customers.kind,
         customers.acquired_through,

@@ -1,5 +1,5 @@
 {%- set mentions = [
-    'int_sales__product_months', 'stg_competitor_prices', 'stg_customers', 'stg_events',
+    'dim_customer', 'int_sales__product_months', 'stg_competitor_prices', 'stg_events',
     'stg_initiatives', 'stg_market_context', 'stg_market_sales', 'stg_plans', 'stg_promotions',
     'stg_terms',
 ] -%}

@@ -214,3 +214,14 @@ def test_an_incomplete_month_and_empty_sales_are_told(small: SmallCompany) -> No
     ]  # fmt: skip
     assert rows(connection, "mart_customer_flow__market_month", "market, retained_customers, "
                 "is_complete_month") == [("FR", 1, False), ("GB", 1, False)]  # fmt: skip
+
+
+def test_a_customer_without_market_and_orders_is_of_the_unknown_market(small: SmallCompany) -> None:
+    """The mart has no row without a market: one such customer held every publication back."""
+    small.has("customers", {"customer_id": "A", "segment": "home"}, {"customer_id": "N"})
+    small.has("sales", sale(1, "2024-01-02", "A", "L1", 100))
+    connection = small.build()
+    found = rows(connection, "mart_customer_value__customer", "customer_id, market, customer_class")
+    assert found[1] == ("N", "ZZ", "prospect") and found[0][:2] == ("A", "GB")
+    markets = connection.execute("select market, is_unknown from core.dim_market order by 1")
+    assert markets.fetchall() == [("GB", False), ("ZZ", True)]

@@ -90,9 +90,7 @@ final as (
         ---------- key
         cast(
             row_number()
-                over (
-                    order by customer_groups.market nulls first, customer_groups.cohort nulls first
-                )
+                over (order by customer_groups.market, customer_groups.cohort nulls first)
             as bigint
         ) as group_number,
 

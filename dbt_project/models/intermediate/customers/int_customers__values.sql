@@ -182,9 +182,9 @@ final as (
         on customers.customer_id = scores_of_fits.customer_id
     left join ranked
         on customers.customer_id = ranked.customer_id
-    -- no name of either is empty
+    -- no cohort's name is empty
     inner join groups
-        on coalesce(customers.market, '') = coalesce(groups.market, '')
+        on customers.market = groups.market
         and coalesce(histories.cohort, '') = coalesce(groups.cohort, '')
 
 )
