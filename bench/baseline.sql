@@ -251,10 +251,12 @@ left join shares as previous
     and shares.category = previous.category
     and shares.period_start = previous.period_start
         + to_months(case shares.period when 'month' then 1 when 'quarter' then 3 else 12 end)
+    and shares.coverage_pct = 100 and previous.coverage_pct = 100
 left join shares as year_before
     on shares.period = year_before.period and shares.market = year_before.market
     and shares.category = year_before.category
-    and shares.period_start = year_before.period_start + interval 1 year;
+    and shares.period_start = year_before.period_start + interval 1 year
+    and shares.coverage_pct = 100 and year_before.coverage_pct = 100;
 
 -- two spans of equal length that end with the last order
 set variable window_days = (
@@ -1105,10 +1107,12 @@ grown as (
         on markets.period = before.period and markets.market = before.market
         and markets.category = before.category
         and markets.period_start = before.period_start + lengths.length
+        and markets.coverage_pct = 100 and before.coverage_pct = 100
     left join mart_market as past
         on markets.period = past.period and markets.market = past.market
         and markets.category = past.category
         and markets.period_start = past.period_start + interval 1 year
+        and markets.coverage_pct = 100 and past.coverage_pct = 100
 )
 
 select

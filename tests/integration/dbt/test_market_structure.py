@@ -147,3 +147,43 @@ def test_what_moved_our_share_adds_up(small: SmallCompany) -> None:
         assert row[4] == pytest.approx(row[5])
         assert row[6] == pytest.approx(total)
     assert found[2][1:4] == (pytest.approx(12.5), pytest.approx(12.5), pytest.approx(0, abs=1e-9))
+
+
+def test_a_part_of_a_year_is_not_compared_with_a_year(small: SmallCompany) -> None:
+    """A flat market of 1,000 a month, ours 100, to June of the second year: that year's half is no
+    fall by half, its quarters stand as they stood. B, which sold in December, has not gone."""
+    small.settings["own_firms"] = ["Us"]
+    small.has("market_context", {"market": "GB", "period_start": "2022-01-01", "population": 10})
+    for month in range(18):
+        small.has("market_sales", figure(month, None, 1000), figure(month, "Us", 100))
+    small.has("market_sales", figure(11, "B", 5))
+    columns = "market_growth_pct, own_growth_pct, growth_share_cell, share_of_growth_reason, " \
+              "category_development_index, firms_exited"  # fmt: skip
+    connection = small.build()
+    found = connection.execute(
+        f"select {columns} from {STRUCTURE} where period = 'year' order by period_start"
+    ).fetchall()
+    assert found[1] == (None, None, None, "a period is covered in part only", None, None)
+    assert found[0][4] == pytest.approx(100)
+    quarter = connection.execute(
+        f"select {columns}, population from {STRUCTURE} "
+        f"where period = 'quarter' and period_start = '2024-01-01'"
+    ).fetchall()
+    assert quarter == [(0, 0, None, "the market stands still", pytest.approx(100), 1, 10)]
+
+
+def test_a_share_of_a_part_of_a_year_is_no_change(small: SmallCompany) -> None:
+    """Two years of 1,000; our sales are of three months of the first and of the second's first."""
+    small.has("products", {"product_id": "L1", "name": "Lamp", "category": "lamps"})
+    small.has("sales", *({"order_id": day, "ordered_at": f"{day} 12:00:00", "market": "GB",
+              "product_id": "L1", "quantity": 1, "unit_price": 10, "currency": "GBP"}
+              for day in ("2023-10-03", "2023-11-03", "2023-12-03", "2024-01-03")))  # fmt: skip
+    small.has("market_sales", figure(0, None, 1000, period="year"),
+              figure(12, None, 1000, period="year"))  # fmt: skip
+    found = rows(
+        small, "own_coverage_pct, value_share_pct, value_share_change_pp, "
+        "value_share_change_year_pp", "marts.mart_market_share__market_category_period",
+        "true order by period_start",
+    )  # fmt: skip
+    assert found == [(25, pytest.approx(3), None, None),
+                     (pytest.approx(100 / 12), pytest.approx(1), None, None)]  # fmt: skip

@@ -220,6 +220,7 @@ shares as (
 
     select
         *,
+        covered_months = period_months and own_coverage_pct = 100 as is_whole,
         {%- for end in ['low', 'high'] %}
         100.0 * cast(own_value_home as double)
         / nullif(cast(market_value_{{ end }}_home as double), 0)
@@ -399,7 +400,8 @@ final as (
         end as interval_method,
         certainty.interval_reason,
 
-        ---------- change; where our figure comes from another place than before, it is no change
+        ---------- change; where our figure comes from another place than before, or of other months
+        ---------- of the period, it is no change
         shares.volume_share_pct - previous.volume_share_pct as volume_share_change_pp,
         shares.value_share_pct - previous.value_share_pct as value_share_change_pp,
         shares.volume_share_pct - year_before.volume_share_pct as volume_share_change_year_pp,
@@ -502,12 +504,16 @@ final as (
         and shares.market = previous.market
         and shares.category_key = previous.category_key
         and shares.own_source = previous.own_source
+        and shares.is_whole
+        and previous.is_whole
         and shares.month_index = previous.month_index + shares.period_months
     left join shares as year_before
         on shares.period = year_before.period
         and shares.market = year_before.market
         and shares.category_key = year_before.category_key
         and shares.own_source = year_before.own_source
+        and shares.is_whole
+        and year_before.is_whole
         and shares.month_index = year_before.month_index + 12
 
 )

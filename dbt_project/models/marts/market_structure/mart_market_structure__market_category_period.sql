@@ -10,9 +10,19 @@ shares as (
             when market_value_home is not null then 'value'
             when market_units is not null then 'units'
         end as growth_basis,
-        cast(coalesce(market_value_home, market_units) as double) as market_size,
+        -- what is covered in part is compared with nothing: its months are other than those of a
+        -- whole period, of a year before or of another market
+        coverage_pct = 100 as is_whole,
         cast(
-            case when market_value_home is not null then own_value_home else own_units end
+            case when coverage_pct = 100 then coalesce(market_value_home, market_units) end
+            as double
+        ) as market_size,
+        cast(
+            case
+                when coverage_pct < 100 or own_coverage_pct < 100 then null
+                when market_value_home is not null then own_value_home
+                else own_units
+            end
             as double
         ) as own_size
     from {{ ref('mart_market_share__market_category_period') }}
@@ -100,7 +110,8 @@ leaders as (
 
 ),
 
--- firms with sales: one with a row of zero is not in the market
+-- firms with sales: one with a row of zero is not in the market; of a part of a period nobody knows
+-- who sold in the rest
 selling as (
 
     select
@@ -111,7 +122,7 @@ selling as (
         cast({{ dbt.dateadd('month', 'period_months', 'period_start') }} as date) as next_start,
         firm
     from firms
-    where coalesce(value_home, units) > 0
+    where coalesce(value_home, units) > 0 and coverage_pct = 100
 
 ),
 
@@ -269,6 +280,8 @@ inhabited as (
     select
         shares.*,
         populations.population,
+        case when shares.market_size is not null then populations.population end
+            as market_population,
         case when shares.own_size is not null then populations.population end as own_population
     from shares
     inner join populations
@@ -276,7 +289,6 @@ inhabited as (
         and shares.period_start = populations.period_start
         and shares.market = populations.market
         and shares.category = populations.category
-    where shares.market_size is not null
 
 ),
 
@@ -295,7 +307,7 @@ per_head as (
                     partition by period, period_start, category_key, growth_basis
                 ) as double
             ) / cast(
-                sum(cast(population as decimal(38, 4))) over (
+                sum(cast(market_population as decimal(38, 4))) over (
                     partition by period, period_start, category_key, growth_basis
                 ) as double
             ),
@@ -323,6 +335,7 @@ grown as (
     select
         shares.*,
         year_before.market_size as market_size_year_before,
+        shares.is_whole and year_before.is_whole as is_whole_on_both_sides,
         shares.market_size - year_before.market_size as market_change,
         case
             when shares.own_source = year_before.own_source
@@ -352,12 +365,13 @@ reasons as (
     select
         *,
         case
+            when not is_whole_on_both_sides then 'a period is covered in part only'
             when market_size_year_before is null then 'no figure of the market a year before'
             -- 0.0 percent to the reader: a share of next to nothing would be any number
             when abs(market_change) < 0.0005 * market_size_year_before
                 then 'the market stands still'
             when market_change < 0 then 'the market shrinks'
-            when own_change is null then 'no figure of ours for both periods'
+            when own_change is null then 'no figure of ours for the whole of both periods'
         end as share_of_growth_reason
     from grown
 
@@ -391,11 +405,15 @@ final as (
         leaders.leader_share_pct,
         leaders.second_firm,
         leaders.second_share_pct,
-        case when previous_markets.market is not null then coalesce(entered.firms_entered, 0) end
-            as firms_entered,
+        case
+            when previous_markets.market is not null and reasons.is_whole
+                then coalesce(entered.firms_entered, 0)
+        end as firms_entered,
         entered.entrants,
-        case when previous_markets.market is not null then coalesce(left_market.firms_exited, 0) end
-            as firms_exited,
+        case
+            when previous_markets.market is not null and reasons.is_whole
+                then coalesce(left_market.firms_exited, 0)
+        end as firms_exited,
         left_market.exits,
 
         ---------- where the sellers are at home
