@@ -138,7 +138,7 @@ final as (
         'lapsed: P(alive) under ' || cast(company.real_customer_alive_probability as varchar(20))
         || '; one-time buyer: one purchase day; real customer: P(alive) known, and '
         || cast(company.real_customer_purchases as varchar(20))
-        || ' purchase days or more in a category, on average no farther apart than '
+        || ' purchase days or more in a category and market, on average no farther apart than '
         || cast(company.real_customer_cycle_percentile as varchar(20))
         || ' percent of its repeat buyers'' are; repeat buyer: any other; prospect: no purchase; '
         || 'all as of calibration_end'
