@@ -161,3 +161,14 @@ def test_a_category_spelled_otherwise_in_another_market_is_explained(
     assert found.key["category"] == "Kid's lamps"
     assert (found.is_equal, found.recomputed) == (True, found.value)
     assert found.value is not None
+
+
+def test_the_cost_of_a_product_is_charged_where_goods_move(small: SmallCompany) -> None:
+    """A voucher of 3 for a lamp that costs 2 is no second lamp; its own cost of 0 is taken."""
+    small.has("products", {"product_id": "L1", "name": "Lamp", "unit_cost": 2, "currency": "GBP"})
+    small.has("sales", sale("2024-03-01", 1, 10), sale("2024-03-02", -1, 3, line_kind="voucher"),
+              sale("2024-03-03", -1, 3, line_kind="adjustment", unit_cost=0))  # fmt: skip
+    found = small.build().execute(
+        "select line_kind, cost_home, margin_home from core.fct_sales order by order_date"
+    )
+    assert found.fetchall() == [("product", 2, 8), ("voucher", None, None), ("adjustment", 0, -3)]

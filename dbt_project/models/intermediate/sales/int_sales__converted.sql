@@ -34,12 +34,15 @@ company as (
 
 ),
 
--- a line's own cost comes first, in the line's currency; else the product's, in the product's
+-- a line's own cost comes first, in the line's currency; else, where goods move, the product's, in
+-- the product's
 costed as (
 
     select
         sales.*,
-        coalesce(sales.unit_cost, product_costs.unit_cost) as known_unit_cost,
+        coalesce(
+            sales.unit_cost, case when sales.line_kind = 'product' then product_costs.unit_cost end
+        ) as known_unit_cost,
         case when sales.unit_cost is null then product_costs.cost_currency end
             as foreign_cost_currency
     from sales
