@@ -5,6 +5,7 @@ Belongs here: the shape of a result, and reading and writing `audit.checks`, `au
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 Kind = Literal["row_rule", "dbt_test", "great_expectations", "reconciliation", "estimate"]
 Severity = Literal["error", "warn"]
 SAMPLE_ROWS = 5
+_UNIT = re.compile(r"\bUnit: ([^:]+)\.$")
 
 _TABLES = """
 create schema if not exists audit;
@@ -197,10 +199,16 @@ def _documented(node: Mapping[str, Any]) -> list[dict[str, Any]]:
             "table_name": node["alias"],
             "column_name": column["name"],
             "description": column["description"],
-            "unit": column["meta"].get("unit") or column["config"].get("meta", {}).get("unit"),
+            "unit": unit_of(column["description"]),
         }
         for column in node["columns"].values()
     ]
+
+
+def unit_of(description: str) -> str | None:
+    """The unit that a column's description ends with, as in `Units sold. Unit: pieces.`"""
+    found = _UNIT.search(description.rstrip())
+    return " ".join(found[1].split()) if found else None
 
 
 def _as_row(run_id: str, result: CheckResult) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from ingest.company import Settings
 from orchestration import table_docs
 from orchestration.cli import main
+from orchestration.gates.results import unit_of
 
 ROOT = Path(__file__).parents[2]
 PAGES = {page: page.read_text() for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]}
@@ -143,3 +144,22 @@ def test_every_model_and_column_is_described() -> None:
             assert model.get("description"), model["name"]
             blank = [c["name"] for c in model.get("columns", []) if not c.get("description")]
             assert not blank, f"{model['name']}: {blank}"
+
+
+def test_every_number_of_the_marts_has_a_unit() -> None:
+    for file in sorted((ROOT / "dbt_project/models/marts").rglob("*.yml")):
+        for model in yaml.safe_load(file.read_text()).get("models", []):
+            numbers = [
+                column for column in model["columns"]
+                if re.match("bigint|integer|double|decimal", column.get("data_type", ""))
+            ]  # fmt: skip
+            bare = [c["name"] for c in numbers if not unit_of(c["description"])]
+            assert not bare, f"{model['name']}: {bare}"
+
+
+def test_the_unit_is_what_the_description_ends_with() -> None:
+    assert unit_of("Units sold. Unit: pieces.") == "pieces"
+    assert unit_of("Price. Unit: reporting\ncurrency, for one unit of ours.\n") == (
+        "reporting currency, for one unit of ours"
+    )
+    assert unit_of("Unit of measure.") is None
