@@ -1,6 +1,7 @@
-{# A sum that does not depend on the order in which an engine adds up doubles. #}
-{% macro exact_sum(number) -%}
-    sum(cast({{ number }} as decimal(30, 18)))
+{# A sum that does not depend on the order in which an engine adds up doubles. Numbers of a million
+   million and more need fewer `decimals`. #}
+{% macro exact_sum(number, decimals=18) -%}
+    sum(cast({{ number }} as decimal({{ 30 if decimals == 18 else 38 }}, {{ decimals }})))
 {%- endmacro %}
 
 {# A mean that does not depend on it either. #}

@@ -172,3 +172,21 @@ def test_the_cost_of_a_product_is_charged_where_goods_move(small: SmallCompany) 
         "select line_kind, cost_home, margin_home from core.fct_sales order by order_date"
     )
     assert found.fetchall() == [("product", 2, 8), ("voucher", None, None), ("adjustment", 0, -3)]
+
+
+@pytest.mark.parametrize("amounts", [(0.1, 0.2, 0.3), (0.3, 0.2, 0.1)])
+def test_growth_at_constant_rates_does_not_depend_on_the_order_of_lines(
+    small: SmallCompany, amounts: tuple[float, ...]
+) -> None:
+    """Doubles add up to 0.6 in the one order and to a little more in the other."""
+    small.has("fx_rates", {"currency": "EUR"}, {"currency": "USD"}, rate_date="2024-01-01",
+              per_reporting_unit=1)  # fmt: skip
+    small.has("sales", sale("2024-01-05", 1, 0.5), *(
+        sale(f"2024-02-{4 + place:02d}", 1, amount, currency=currency)
+        for place, (amount, currency) in enumerate(zip(amounts, ("GBP", "EUR", "USD"), strict=True))
+    ), sale("2024-02-01", 1, 1, product_id="L2"))  # fmt: skip
+    found = small.build().execute(
+        "select net_growth_constant_month_pct from marts.mart_sales__market_product_month "
+        "where order_month = date '2024-02-01' and product_id = 'L1'"
+    )
+    assert found.fetchall() == [(100 * (0.6 / 0.5 - 1),)]

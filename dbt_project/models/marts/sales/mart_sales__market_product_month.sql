@@ -90,12 +90,18 @@ months as (
         sum(margin_home) as margin_home,
         sum(net_amount_costed_home) as net_amount_costed_home,
         -- without the rate of one currency the others would pass for the whole
-        case when count(net_at_own_rate) = count(*) then sum(net_at_own_rate) end
-            as net_at_own_rate,
-        case when count(net_at_previous_rate) = count(*) then sum(net_at_previous_rate) end
-            as net_at_previous_rate,
-        case when count(net_at_year_rate) = count(*) then sum(net_at_year_rate) end
-            as net_at_year_rate
+        case
+            when count(net_at_own_rate) = count(*)
+                then {{ exact_sum('net_at_own_rate', decimals=12) }}
+        end as net_at_own_rate,
+        case
+            when count(net_at_previous_rate) = count(*)
+                then {{ exact_sum('net_at_previous_rate', decimals=12) }}
+        end as net_at_previous_rate,
+        case
+            when count(net_at_year_rate) = count(*)
+                then {{ exact_sum('net_at_year_rate', decimals=12) }}
+        end as net_at_year_rate
     from rated
     group by order_month, month_index, market, product_id
 
@@ -163,11 +169,19 @@ final as (
         end as net_growth_year_pct,
         case
             when previous.net_at_own_rate > 0
-                then 100.0 * (months.net_at_previous_rate / previous.net_at_own_rate - 1)
+                then
+                    100.0 * (
+                        cast(months.net_at_previous_rate as double)
+                        / cast(previous.net_at_own_rate as double) - 1
+                    )
         end as net_growth_constant_month_pct,
         case
             when year_before.net_at_own_rate > 0
-                then 100.0 * (months.net_at_year_rate / year_before.net_at_own_rate - 1)
+                then
+                    100.0 * (
+                        cast(months.net_at_year_rate as double)
+                        / cast(year_before.net_at_own_rate as double) - 1
+                    )
         end as net_growth_constant_year_pct
     from months
     cross join company
