@@ -1,3 +1,13 @@
+{# How we spell each category: the marts of the market show it so, and can be joined with those of our
+   sales. #}
+{% macro our_categories() -%}
+    select distinct
+        category_key,
+        category
+    from {{ ref('int_products__categories') }}
+{%- endmacro %}
+
+
 {# How the figures of a market are counted, once and for all that count them: what is known now, and
    what was known after each publication. `also` are columns that keep figures apart further. #}
 
@@ -6,27 +16,42 @@
 {%- set keys = names | join(', ') -%}
 with
 
+our_categories as (
+
+    {{ our_categories() }}
+
+),
+
 market_sales as (
 
     select
-        *,
-        {{ month_of('period_start') }} as period_month,
-        {{ comparable('category') }} as category_key,
-        -- one spelling for all periods
-        min(trim(category)) over (partition by {{ comparable('category') }}) as category_name,
-        min(trim(firm)) over (partition by {{ comparable('firm') }}) as firm_name,
+        figures.*,
+        {{ month_of('figures.period_start') }} as period_month,
+        {{ comparable('figures.category') }} as category_key,
+        -- one spelling for all periods, ours where we have products of the category
+        coalesce(
+            our_categories.category,
+            min(trim(figures.category)) over (partition by {{ comparable('figures.category') }})
+        ) as category_name,
+        min(trim(figures.firm)) over (partition by {{ comparable('figures.firm') }}) as firm_name,
         case
-            when firm is not null then 'firm'
-            when brand is null and product is null then 'whole market'
+            when figures.firm is not null then 'firm'
+            when figures.brand is null and figures.product is null then 'whole market'
             else 'unnamed firm'
         end as level,
-        case when product is not null then 2 when brand is not null then 1 else 0 end as depth,
-        case when outlet is not null then 3 else 0 end as outlet_depth,
-        case sample_of
-            when 'outlets' then outlet
-            when 'products' then concat_ws('|', firm, brand, product)
+        case
+            when figures.product is not null then 2
+            when figures.brand is not null then 1
+            else 0
+        end as depth,
+        case when figures.outlet is not null then 3 else 0 end as outlet_depth,
+        case figures.sample_of
+            when 'outlets' then figures.outlet
+            when 'products' then concat_ws('|', figures.firm, figures.brand, figures.product)
         end as sampled_unit
-    from {{ figures }}
+    from {{ figures }} as figures
+    left join our_categories
+        on {{ comparable('figures.category') }} = our_categories.category_key
 
 ),
 

@@ -52,14 +52,14 @@ def test_what_each_publication_changed(restated: SmallCompany) -> None:
     rows = connection.execute(
         f"select category, publication, edition_before, edition, published_on, replaced_on, "
         f"is_current, market_value_before_home, market_value_home, value_share_before_pct, "
-        f"value_share_pct from {RESTATED} where period = 'month' order by 1 desc, 2"
+        f"value_share_pct from {RESTATED} where period = 'month' order by 1, 2"
     ).fetchall()
     february, march, june = (date(2024, month, 10) for month in (2, 3, 6))
     close = [tuple(pytest.approx(x) if isinstance(x, float) else x for x in row) for row in rows]
     assert close == [
-        ("lamps", 1, None, "1", february, march, False, None, 1_000, None, 10.0),
-        ("lamps", 2, "1", "2", march, june, False, 1_000, 900, 10.0, 100 / 9),
-        ("lamps", 3, "2", "3", june, None, True, 900, 1_250, 100 / 9, 8.0),
+        ("Lamps", 1, None, "1", february, march, False, None, 1_000, None, 10.0),
+        ("Lamps", 2, "1", "2", march, june, False, 1_000, 900, 10.0, 100 / 9),
+        ("Lamps", 3, "2", "3", june, None, True, 900, 1_250, 100 / 9, 8.0),
         ("chairs", 1, None, "e1", None, None, False, None, 51, None, 0.0),
         ("chairs", 2, "e1", "e2", None, None, True, 51, 52, 0.0, 0.0),
     ]
@@ -74,13 +74,13 @@ def test_what_each_publication_changed(restated: SmallCompany) -> None:
         "* case known.period when 'month' then 1 when 'quarter' then 3 else 12 end"
     ).fetchall() == [(4,)]
     assert connection.execute(
-        f"select count(*) from {RESTATED} where is_current and category = 'lamps'"
+        f"select count(*) from {RESTATED} where is_current and category = 'Lamps'"
     ).fetchall() == [(3,)]
     # March brought February to the quarter besides, and restated January
     assert connection.execute(
         f"select publication, published_on, is_restatement, covered_months_before, "
         f"covered_months, market_value_before_home, market_value_home, own_value_home "
-        f"from {RESTATED} where period = 'quarter' and category = 'lamps' order by 1"
+        f"from {RESTATED} where period = 'quarter' and category = 'Lamps' order by 1"
     ).fetchall() == [
         (1, february, False, None, 1, None, 1_000, 100),
         (2, march, True, 1, 2, 1_000, 970, 100),
@@ -98,7 +98,7 @@ def test_a_share_as_known_at_a_date(restated: SmallCompany) -> None:
     for known_on, shares in known.items():
         asked = query("market_share_as_known", ["de", f"known_on={known_on}"])
         found = connection.execute(
-            f"select value_share_pct from ({asked}) where category = 'lamps' and period = 'month'"
+            f"select value_share_pct from ({asked}) where category = 'Lamps' and period = 'month'"
         ).fetchall()
         assert [share for (share,) in found] == [
             None if share is None else pytest.approx(share) for share in shares
@@ -168,7 +168,7 @@ def test_every_period_is_known_as_if_no_more_had_been_published(
 
 
 def test_a_year_as_known_is_explained(restated: SmallCompany) -> None:
-    where = "period = 'year' and category = 'lamps' and publication = 2"
+    where = "period = 'year' and category = 'Lamps' and publication = 2"
     with Explainer(restated.publish()).opened() as explainer:
         found = explainer.cell(RESTATED, where, "value_share_pct")
     assert found.value == pytest.approx(100 * 100 / 970)

@@ -149,8 +149,8 @@ def test_a_category_spelled_otherwise_in_another_market_is_explained(
     small: SmallCompany, column: str
 ) -> None:
     """The spelling shown comes from the other market; so do quotes in what is asked for."""
-    small.has("products", {"product_id": "L1", "name": "Lamp", "category": "kid's lamps"})
-    small.has("sales", sale("2024-01-05", 2, 5))
+    small.has("products", {"product_id": "C1", "name": "Chair", "category": "chairs"})
+    small.has("sales", sale("2024-01-05", 2, 5, product_id="C1"))
     small.has("market_sales", {"market": "DE", "category": "kid's lamps"},
               {"market": "FR", "category": "Kid's lamps"}, period_start="2024-01-01",
               period="month", units=10, value=100, currency="GBP")  # fmt: skip
@@ -190,3 +190,28 @@ def test_growth_at_constant_rates_does_not_depend_on_the_order_of_lines(
         "where order_month = date '2024-02-01' and product_id = 'L1'"
     )
     assert found.fetchall() == [(100 * (0.6 / 0.5 - 1),)]
+
+
+def test_a_category_is_spelt_alike_in_the_marts_of_the_market_and_of_our_sales(
+    small: SmallCompany,
+) -> None:
+    """The market data says TEA and our products Tea; nobody sells Cocoa but others."""
+    small.has("products", {"product_id": "L1", "name": "Assam", "category": "Tea"})
+    small.has("sales", sale("2024-03-01", 1, 10))
+    small.has("market_sales", {"category": "TEA"}, {"category": "TEA", "firm": "Acme"},
+              {"category": " tea", "outlet": "S1", "firm": "Acme", "product": "Darjeeling"},
+              {"category": "COCOA"}, period_start="2024-03-01", period="month", market="DE",
+              units=100, value=100, currency="GBP", publisher="P")  # fmt: skip
+    connection = small.build()
+    for mart, categories in ((SHARES, ["COCOA", "Tea"]), (FIRMS, ["Tea"])):
+        found = connection.execute(f"select distinct category from {mart} order by 1").fetchall()
+        assert [category for (category,) in found] == categories
+    joined = connection.execute(
+        f"select share.value_share_pct from {SHARES} as share "
+        "inner join marts.mart_sales__market_product_month as sales "
+        "on share.market = sales.market and share.category = sales.category "
+        "and share.period = 'month' and share.period_start = sales.order_month"
+    )
+    assert joined.fetchall() == [(10,)]
+    distribution = "select category from marts.mart_distribution__product_market_month"
+    assert connection.execute(distribution).fetchall() == [("Tea",)]

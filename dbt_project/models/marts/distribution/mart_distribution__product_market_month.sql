@@ -48,6 +48,12 @@ products as (
 
 ),
 
+our_categories as (
+
+    {{ our_categories() }}
+
+),
+
 ---------- the market data's outlets
 
 -- of several panels of one category the latest counts
@@ -183,7 +189,7 @@ panel_products as (
         panel_rows.firm_key,
         coalesce({{ comparable('own_names.product_id') }}, panel_rows.product_key) as product_key,
         panel_rows.outlet_key,
-        min(trim(panel_rows.category)) as category,
+        min(coalesce(our_categories.category, trim(panel_rows.category))) as category,
         min(trim(panel_rows.firm)) as firm,
         min(coalesce(own_names.product_id, trim(panel_rows.product))) as product_id,
         min(trim(panel_rows.product)) as product_name,
@@ -195,6 +201,8 @@ panel_products as (
     left join own_names
         on panel_rows.product_key = own_names.product_key
         and panel_rows.is_own
+    left join our_categories
+        on panel_rows.category_key = our_categories.category_key
     where panel_rows.product is not null
     group by
         panel_rows.month_start,

@@ -77,10 +77,7 @@ dated as (
 
 category_names as (
 
-    select distinct
-        category_key,
-        category
-    from categories
+    {{ our_categories() }}
 
 ),
 
