@@ -59,3 +59,28 @@ def test_the_curve_is_of_the_category_first_and_chance_does_not_add_up(small: Sm
     taken = [found["D", week][3] for week in range(3)]
     assert taken == [pytest.approx(6, abs=0.1), pytest.approx(0, abs=0.1),
                      pytest.approx(6, abs=0.1)]  # fmt: skip
+
+
+def test_what_a_launch_took_is_unknown_without_a_baseline_and_never_below_none(
+    small: SmallCompany,
+) -> None:
+    """A lamp sold for four weeks before one is launched leaves nothing to expect. Of a chair six
+    were sold before its launch and came back after it, and no stools were sold any more: it took
+    none of them."""
+    small.has("products",
+              {"product_id": "L", "category": "lamps", "launched_on": "2023-12-04"},
+              {"product_id": "O", "category": "lamps"},
+              {"product_id": "C", "category": "chairs", "launched_on": "2024-02-05"},
+              {"product_id": "S", "category": "stools"}, {"product_id": "T", "category": "chairs"},
+              name="Any")  # fmt: skip
+    sold = [("O", "2023-11-06", 9), ("L", "2023-12-04", 3), ("T", "2024-01-08", 80),
+            ("C", "2024-02-01", 6), ("C", "2024-02-06", -6), ("S", "2024-02-12", 1)]  # fmt: skip
+    for number, (product, day, units) in enumerate(sold):
+        small.has("sales", {"order_id": number, "ordered_at": day, "product_id": product,
+                  "quantity": units, "unit_price": 10, "market": "GB",
+                  "currency": "GBP"})  # fmt: skip
+    rows = small.build().execute(
+        "select product_id, units_to_date, expected_rest_units is null, cannibalised_units_to_date "
+        "from marts.mart_launch__product_week where launch_week = 0 order by 1"
+    )
+    assert rows.fetchall() == [("C", -6, False, 0), ("L", 3, True, None)]

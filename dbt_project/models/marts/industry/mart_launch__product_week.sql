@@ -350,10 +350,14 @@ final as (
         ---------- what it took from the rest of the category
         running.rest_units,
         running.expected_rest_units,
-        greatest(
-            least(running.missing_rest_units_to_date, running.units_to_date),
-            case when running.expected_rest_units is not null then 0.0 end
-        ) as cannibalised_units_to_date
+        -- `greatest` and `least` would take an unknown for none at all
+        case
+            when running.missing_rest_units_to_date is not null
+                then
+                    greatest(
+                        least(running.missing_rest_units_to_date, running.units_to_date), 0.0
+                    )
+        end as cannibalised_units_to_date
     from running
     left join curves
         on running.product_id = curves.product_id
