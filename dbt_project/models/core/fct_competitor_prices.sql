@@ -79,6 +79,7 @@ final as (
         converted.match_kind,
         converted.match_method,
         converted.match_confidence,
+        converted.match_valid_to,
         converted.pack_coefficient,
         converted.evidence_sha256,
 

@@ -92,6 +92,30 @@ def test_prices_are_carried_for_their_days_and_never_past_stock_out_or_not_found
     ]  # fmt: skip
 
 
+def test_prices_are_not_carried_past_their_match(small: SmallCompany) -> None:
+    """Four offers at 8 for A, seen on the 1st. R1's match ended on the 5th; R2 was seen for 20
+    then, as B's, and R3 in a pack of two. R4's match ended too, but its source says itself that it
+    is A's. On the 6th R4's 8, R3's 10 and R5's 12 stand."""
+    small.has("products", {"product_id": "A", "list_price": 10}, {"product_id": "B"},
+              name="Any", currency="GBP")  # fmt: skip
+    for rival in ("R1", "R2", "R3", "R4"):
+        given = {"product_id": "A"} if rival == "R4" else {}
+        small.has("competitor_prices", seen("2024-02-01", 8, competitor=rival, **given))
+        small.has("product_matches", {"competitor": rival, "product_id": "A",
+                  "competitor_key": "Light", "valid_to": "2024-02-05"})  # fmt: skip
+    for rival, product, pack in [("R2", "B", 1), ("R3", "A", 2)]:
+        small.has("competitor_prices", seen("2024-02-05", 20, competitor=rival))
+        small.has("product_matches", {"competitor": rival, "product_id": product,
+                  "competitor_key": "Light", "valid_from": "2024-02-05",
+                  "pack_coefficient": pack})  # fmt: skip
+    small.has("competitor_prices", seen("2024-02-06", 12, competitor="R5", product_id="A"))
+    rows = small.build().execute(
+        "select matched_offers, rival_lowest_home, rival_median_home, rival_highest_home "
+        f"from {POSITION} where product_id = 'A' and price_date = '2024-02-06'"
+    )
+    assert rows.fetchall() == [(3, 8, 10, 12)]
+
+
 def test_tax_packs_and_currencies_are_equalised(small: SmallCompany) -> None:
     """Two for 57.60 dollars with 20 % tax, at two dollars a pound: 57.60 / 2 / 2 / 1.2 = 12."""
     small.settings["pricing"] = {"vat_pct": {"GB": 20}}

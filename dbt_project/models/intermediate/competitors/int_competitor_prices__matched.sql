@@ -27,7 +27,13 @@ valid_candidates as (
         candidates.kind,
         candidates.method,
         candidates.confidence,
-        candidates.pack_coefficient
+        candidates.pack_coefficient,
+        -- several matches that say the same hold for as long as the last of them
+        max(coalesce(candidates.valid_to, cast('9999-12-31' as date))) over (
+            partition by
+                competitor_prices.delivery_id, competitor_prices.row_number,
+                candidates.product_id, candidates.pack_coefficient
+        ) as valid_to
     from competitor_prices
     inner join candidates
         on competitor_prices.offer_key = candidates.offer_key
@@ -53,6 +59,7 @@ final as (
         valid_candidates.kind as match_kind,
         valid_candidates.method as match_method,
         valid_candidates.confidence as match_confidence,
+        nullif(valid_candidates.valid_to, cast('9999-12-31' as date)) as match_valid_to,
         coalesce(valid_candidates.pack_coefficient, 1) as pack_coefficient,
         rates.rate_to_home as fx_rate,
         rates.quote_date as fx_rate_date

@@ -18,12 +18,33 @@ own_firms as (
 
 ),
 
+-- the day on which an offer was first seen that is another product then, or none of ours
+turns as (
+
+    select
+        *,
+        case
+            when
+                coalesce(lead(product_id) over looks, '') <> coalesce(product_id, '')
+                or lead(pack_coefficient) over looks <> pack_coefficient
+                then lead(observed_date) over looks
+        end as turned_on
+    from {{ ref('fct_competitor_prices') }}
+    window looks as (partition by offer_key order by observed_at, delivery_id, row_number)
+
+),
+
 prices as (
 
     select
         *,
-        coalesce(url, gtin, mpn, title, '') as page
-    from {{ ref('fct_competitor_prices') }}
+        coalesce(url, gtin, mpn, title, '') as page,
+        min(turned_on) over (
+            partition by offer_key
+            order by observed_at, delivery_id, row_number
+            rows between current row and unbounded following
+        ) as turns_on
+    from turns
     where product_id is not null
 
 ),
@@ -83,9 +104,13 @@ followed as (
 
     select
         *,
-        lead(observed_date) over (
-            partition by product_id, market, offer_id
-            order by observed_date
+        -- the earlier one; `least` passes over nulls
+        least(
+            lead(observed_date) over (
+                partition by product_id, market, offer_id
+                order by observed_date
+            ),
+            turns_on
         ) as next_date
     from last_looks
 
@@ -107,11 +132,16 @@ final as (
         ---------- dates
         observed_date,
         next_date,
-        -- an observation stands until the next one of its offer, and no longer than is carried
+        -- an observation stands until the next one of its offer, and no longer than is carried or
+        -- than the match holds
         least(
             price_carry_days + 1,
             coalesce(
                 {{ dbt.datediff('observed_date', 'next_date', 'day') }},
+                price_carry_days + 1
+            ),
+            coalesce(
+                {{ dbt.datediff('observed_date', 'match_valid_to', 'day') }},
                 price_carry_days + 1
             )
         ) as days_valid,
