@@ -133,3 +133,23 @@ def test_tax_packs_and_currencies_are_equalised(small: SmallCompany) -> None:
         .fetchall()
     )
     assert row == (pytest.approx(125), "equal", None)
+
+
+def test_each_basket_has_its_own_basis_of_weights(small: SmallCompany) -> None:
+    """In the week only B sold, which R2 has; of A, which R1 has at our price, 4 weeks before. C,
+    which R3 has, never sold."""
+    for product, rival in [("A", "R1"), ("B", "R2"), ("C", "R3")]:
+        small.has("products", {"product_id": product, "name": product, "category": "lamps",
+                  "list_price": 10, "currency": "GBP"})  # fmt: skip
+        small.has("competitor_prices", seen("2024-02-06", 10, competitor=rival, product_id=product))
+    small.has("sales", {"order_id": "A", "ordered_at": "2024-01-10", "product_id": "A"},
+              {"order_id": "B", "ordered_at": "2024-02-06", "product_id": "B"},
+              quantity=4, unit_price=10, market="GB", currency="GBP")  # fmt: skip
+    rows = small.build().execute(
+        f"select competitor, weights_basis, weight_total, price_index, coverage_pct from {INDEX} "
+        "where week_start = '2024-02-05' order by 1"
+    )
+    assert rows.fetchall() == [
+        ("R1", "units of 13 weeks", 4, 100, 50), ("R2", "units of the week", 4, 100, 100),
+        ("R3", "equal", 1, 100, None), ("all", "units of the week", 4, 100, 100),
+    ]  # fmt: skip

@@ -353,9 +353,11 @@ basket as (
 
 ),
 
+-- a rival's basket has a basis of its own: what it holds may not have sold in the week
 bases as (
 
     select
+        scope,
         market,
         category,
         week_start,
@@ -365,8 +367,8 @@ bases as (
             else 'equal'
         end as weights_basis
     from basket
-    where scope = 'all' and our_price_home is not null
-    group by market, category, week_start
+    where our_price_home is not null
+    group by scope, market, category, week_start
 
 ),
 
@@ -386,7 +388,8 @@ weighted as (
         end as weighted_revenue_home
     from basket
     left join bases
-        on basket.market = bases.market
+        on basket.scope = bases.scope
+        and basket.market = bases.market
         and basket.category = bases.category
         and basket.week_start = bases.week_start
 
