@@ -87,7 +87,10 @@ judged as (
             availability not in ('out_of_stock', 'not_found')
             and case
                 when violation = 'MAP' then advertised_price_home < limit_home
-                else advertised_price_home > limit_home and not is_tax_unknown
+                else
+                    advertised_price_home > limit_home
+                    and not is_tax_unknown
+                    and tax_included is not null
             end,
             false
         ) as is_violation
