@@ -16,7 +16,7 @@ days as (
         market,
         observed_date,
         {{ week_of('observed_date') }} as week_start,
-        max(case when availability in ('out_of_stock', 'not_found') then 0 else 1 end) as available,
+        max(case when is_in_stock then 1 else 0 end) as available,
         max(case when availability = 'not_found' then 0 else 1 end) as found
     from offer_days
     group by competitor, product_id, market, observed_date, {{ week_of('observed_date') }}
