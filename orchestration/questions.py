@@ -64,12 +64,14 @@ _VALUES: Mapping[str, tuple[Callable[[str], bool], str]] = {
 
 @dataclass(frozen=True)
 class Question:
-    """One question. `parameters` maps each to its default as SQL, in the order of asking."""
+    """One question. `parameters` maps each to its default as SQL, in the order of asking; `needs`
+    are the entities without which there is no answer."""
 
     name: str
     asks: str
     answer: str
     parameters: Mapping[str, str]
+    needs: Sequence[str]
     example: str
     sql: str
 
@@ -90,7 +92,9 @@ def _question(name: str, body: Mapping[str, Any]) -> Question:
         key: "null" if default is None else str(default)
         for key, default in body["parameters"].items()
     }
-    return Question(name, body["asks"], body["answer"], defaults, body["example"], body["sql"])
+    return Question(
+        name, body["asks"], body["answer"], defaults, body["needs"], body["example"], body["sql"]
+    )
 
 
 def create(connection: "duckdb.DuckDBPyConnection") -> list[str]:
@@ -136,9 +140,101 @@ def query(name: str, arguments: Sequence[str]) -> str:
             expected="one of " + ", ".join(near or known),
             next_step="`tradewind ask` lists all questions",
         )
-    given = _given(known[name], arguments)
+    return _query(name, _given(known[name], arguments))
+
+
+def _query(name: str, given: Mapping[str, str | None]) -> str:
     listed = ", ".join(f"{key} := {literal(value)}" for key, value in given.items())
     return f"from ask.{name}({listed})"
+
+
+def why_nothing(
+    connection: "duckdb.DuckDBPyConnection", name: str, arguments: Sequence[str]
+) -> str | None:
+    """Say in one sentence why a question has no rows for an answer; None where it has some.
+
+    Args:
+        connection: The published warehouse.
+        name: The question.
+        arguments: As in `query`.
+
+    Raises:
+        UnknownQuestion: It was asked of a category or a source that there is none of.
+    """
+    question = questions()[name]
+    given = _given(question, arguments)
+    if _has_rows(connection, _query(name, given)):
+        return None
+    missing = [one for one in question.needs if not _has_rows(connection, f"from raw.{one}")]
+    if missing:
+        return (
+            f"No rows: the answer is made from {' and '.join(question.needs)}, and no row of "
+            f"{' and '.join(missing)} has been delivered; add a source of it to the company file."
+        )
+    for key, value in given.items():
+        if value is not None:
+            _refuse_unknown(connection, question, key, value)
+            if found := _found_without(connection, question, given, key):
+                return f"No rows with {key} {value!r}; there are with {_nearest(value, found)}."
+    return (
+        "No rows: nothing that was delivered is of this kind; "
+        "`tradewind ask how_fresh` shows what was."
+    )
+
+
+def _has_rows(connection: "duckdb.DuckDBPyConnection", query: str) -> bool:
+    return connection.execute(f"select 1 {query} limit 1").fetchone() is not None
+
+
+# all values that a parameter of the name can have
+_KNOWN = {
+    "category": "select category from core.dim_product union all "
+    "select category from core.fct_market_sales",
+    "source": "select source from audit.deliveries",
+}
+
+
+def _refuse_unknown(
+    connection: "duckdb.DuckDBPyConnection", question: Question, key: str, value: str
+) -> None:
+    if key not in _KNOWN:
+        return
+    known = _distinct(connection, key, f"({_KNOWN[key]})")
+    if value.lower() not in {each.lower() for each in known}:
+        raise UnknownQuestion(
+            what=f"there is no {key} {value!r}",
+            where=f"tradewind ask {question.name}",
+            expected=_nearest(value, known),
+            next_step=f"correct the name, or ask for all with {key}=null",
+        )
+
+
+def _found_without(
+    connection: "duckdb.DuckDBPyConnection",
+    question: Question,
+    given: Mapping[str, str | None],
+    key: str,
+) -> list[str]:
+    """Return which values the answer has of a parameter that is left out; none of one not in it."""
+    rest = {name: value for name, value in given.items() if name != key}
+    asked = _query(question.name, rest).removeprefix("from ")
+    columns = {row[0] for row in connection.execute(f"describe from {asked}").fetchall()}
+    return _distinct(connection, key, asked) if key in columns else []
+
+
+def _distinct(connection: "duckdb.DuckDBPyConnection", column: str, table: str) -> list[str]:
+    rows = connection.execute(
+        f"select distinct {column} from {table} where {column} is not null order by 1"
+    )
+    return [str(value) for (value,) in rows.fetchall()]
+
+
+def _nearest(value: str, known: Sequence[str]) -> str:
+    """Return the values that one may have been meant for, in words; the first of all if none."""
+    by_key = {each.lower(): each for each in known}
+    near = difflib.get_close_matches(value.lower(), by_key, n=3, cutoff=0.5)
+    listed = [by_key[each] for each in near] or list(known[:5])
+    return " or ".join(repr(each) for each in listed)
 
 
 def _given(question: Question, arguments: Sequence[str]) -> dict[str, str | None]:

@@ -1,5 +1,6 @@
 """The verb that asks the questions of the schema `ask`."""
 
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -32,7 +33,7 @@ def ask(
     ARGUMENTS are values in the order of the parameters, or `name=value`; `null` stands for all.
     A table is rounded to be read; csv, json and parquet are exact.
     """
-    from orchestration.questions import query, questions
+    from orchestration.questions import query, questions, why_nothing
 
     if question is not None:
         sql = query(question, arguments)
@@ -41,6 +42,9 @@ def ask(
             one = questions()[question]
             click.echo(f"{one.asks}\n{one.answer}")
         answer(place, sql, shape, output, _DECIMALS)
+        with closing(place.connect()) as connection:
+            if reason := why_nothing(connection, question, arguments):
+                click.echo(reason, err=True)
         return
     known = list(questions().values())
     if as_json:

@@ -5,7 +5,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from orchestration.questions import create
+from orchestration.questions import UnknownQuestion, create, why_nothing
 from tests.integration.small import SmallCompany
 
 pytestmark = pytest.mark.xdist_group("small")
@@ -181,3 +181,93 @@ def test_a_market_that_is_counted_in_units_only_is_told_by_units(small: SmallCom
     assert ask(connection, "select hhi_value, hhi_volume from ask.how_concentrated()") == [
         (None, 70**2 + 30**2)
     ]
+
+
+def test_exchange_rates_are_told_of_the_newest_complete_month(small: SmallCompany) -> None:
+    """Sales end on 5 February 2024, Germany's on 15 January: its 20 of that month stand against 10."""
+    for day, market, units in [("2023-01-10", "DE", 1), ("2024-01-15", "DE", 2),
+                               ("2023-02-10", "FR", 9), ("2024-02-05", "FR", 1),
+                               ("2023-02-10", "GB", 9), ("2024-02-05", "GB", 1)]:  # fmt: skip
+        small.has("sales", {"ordered_at": day, "market": market, "quantity": units}, order_id=day,
+                  product_id="L1", unit_price=10, currency="GBP")  # fmt: skip
+    asked = ask(small.build(), "select market, order_month::varchar, growth_pct, "
+                "last_order_date::varchar from ask.what_rates_did()")  # fmt: skip
+    assert asked == [("DE", "2024-01-01", pytest.approx(100), "2024-01-15")]
+
+
+def test_the_newest_price_index_is_of_a_week_in_which_a_price_was_seen(small: SmallCompany) -> None:
+    """Seen on Wednesday the 3rd, the price is carried into the week after."""
+    small.has("products", {"product_id": "L1", "name": "Lamp", "category": "lamps",
+              "list_price": 10, "currency": "GBP"})  # fmt: skip
+    small.has("competitor_prices", {"observed_at": "2024-01-03 09:00:00", "product_id": "L1"},
+              competitor="Rival", market="GB", price=8, currency="GBP")  # fmt: skip
+    connection = small.build()
+    weeks = "select max(week_start)::varchar from marts.mart_price_index__market_category_week"
+    assert connection.execute(weeks).fetchone() == ("2024-01-08",)
+    asked = "select distinct week_start::varchar from ask.price_index()"
+    assert ask(connection, asked) == [("2024-01-01",)]
+
+
+def test_a_leader_of_a_year_that_is_not_over_says_how_much_of_it_is_covered(
+    small: SmallCompany,
+) -> None:
+    small.has("market_sales", {"period_start": "2024-01-01"}, {"period_start": "2024-02-01"},
+              {"period_start": "2024-03-01"}, firm="A", value=10, period="month", market="DE",
+              category="lamps", currency="GBP")  # fmt: skip
+    asked = ask(small.build(), "select period, coverage_pct from ask.who_leads()")
+    assert asked == [("month", 100), ("quarter", 100), ("year", 25)]
+
+
+def test_lines_without_a_rate_are_told_among_those_set_aside(small: SmallCompany) -> None:
+    """Of four lines two are in francs, of January and of February."""
+    small.has("sales", {}, {"quantity": 2}, {"currency": "CHF"},
+              {"currency": "CHF", "ordered_at": "2024-02-05"},
+              **{"order_id": "1", "product_id": "L1", "market": "GB", "quantity": 1,
+                 "unit_price": 10, "currency": "GBP", "ordered_at": "2024-01-05"})  # fmt: skip
+    connection = small.build()
+    assert ask(
+        connection, "select rule, reasons, rows_set_aside from ask.what_was_set_aside()"
+    ) == [("without_rate", 2, 2)]
+    fresh = "select rows_delivered, rows_loaded, rows_quarantined from ask.how_fresh()"
+    assert ask(connection, fresh) == [(4, 4, 2)]
+
+
+def test_customers_that_came_are_told_against_the_month_where_no_year_reaches_back(
+    small: SmallCompany,
+) -> None:
+    small.has("sales", {"ordered_at": "2024-01-05"}, {"ordered_at": "2024-02-05"},
+              {"ordered_at": "2024-03-05"}, order_id="1", market="DE", product_id="L1", quantity=1,
+              unit_price=10, currency="GBP", customer_id="A")  # fmt: skip
+    connection = small.build()
+    asked = "select compared_with, order_month::varchar, retained_customers "
+    assert ask(connection, f"{asked} from ask.who_came_and_went()") == [
+        ("month before", "2024-02-01", 1)
+    ]
+    year = "from ask.who_came_and_went(compared_with := 'year before')"
+    assert ask(connection, f"{asked} {year}") == []
+
+
+def test_a_question_without_an_answer_says_why(small: SmallCompany) -> None:
+    small.has("products", {"product_id": "L1", "name": "Lamp", "category": "Lamps",
+              "list_price": 10, "currency": "GBP"},
+              {"product_id": "C1", "name": "Chair", "category": "Chairs"})  # fmt: skip
+    small.has("market_sales", {"period_start": "2024-01-01", "period": "month", "market": "DE",
+              "category": "Lamps", "value": 100, "currency": "GBP"})  # fmt: skip
+    small.has("sales", {"ordered_at": "2024-01-05"}, {"ordered_at": "2024-02-05"},
+              {"ordered_at": "2024-03-05"}, order_id="1", market="DE", product_id="L1", quantity=1, unit_price=10, currency="GBP",
+              customer_id="A")  # fmt: skip
+    connection = small.build()
+    create(connection)
+    assert why_nothing(connection, "share_trend", ["DE", "lamps"]) is None
+    told = {
+        ("price_index",): "no row of competitor_prices has been delivered",
+        ("share_trend", "FR"): "No rows with market 'FR'; there are with 'DE'.",
+        ("share_trend", "DE", "chairs"): "No rows with category 'chairs'; there are with 'Lamps'.",
+        ("who_came_and_went", "DE", "year before"): "there are with 'month before'",
+        ("what_was_restated",): "nothing that was delivered is of this kind",
+    }
+    for (name, *arguments), expected in told.items():
+        assert expected in str(why_nothing(connection, name, arguments))
+    with pytest.raises(UnknownQuestion, match="there is no category 'Lmaps'") as caught:
+        why_nothing(connection, "share_trend", ["null", "Lmaps"])
+    assert caught.value.expected == "'Lamps'"

@@ -2,6 +2,7 @@
 
 import pytest
 
+from ingest.specification import ENTITIES
 from orchestration.questions import UnknownQuestion, query, questions
 
 MINIMUM = 25
@@ -14,6 +15,7 @@ def test_there_are_enough_questions_and_each_is_explained() -> None:
         assert question.asks.endswith("?")
         assert question.answer.startswith("One row per ") and question.answer.count(". ") == 0
         assert question.example.startswith(f"from ask.{question.name}(")
+        assert set(question.needs) <= set(ENTITIES)
 
 
 def test_values_are_taken_in_order_or_by_name_and_quoted() -> None:
