@@ -3,6 +3,7 @@
 Belongs here: comparing two warehouses. How it is shown belongs in the command line.
 """
 
+import math
 from dataclasses import asdict, dataclass
 from datetime import date
 from decimal import Decimal
@@ -55,6 +56,9 @@ _MEASURES = {
     ),
 }
 
+# by how much of themselves doubles may differ that were added up in another order
+_ROUNDING = 1e-9
+
 # the entities that a headline figure is made from; revenue is traced by amount instead
 _MADE_FROM = {
     "value_share": {"sales", "market_sales", "products", "fx_rates"},
@@ -82,12 +86,24 @@ amounts_b as (
     select delivery_id, sum(net_amount_home) as amount from b.core.fct_sales group by delivery_id
 ),
 old as (
-    select d.*, amounts_a.amount from a.audit.deliveries as d
+    select
+        d.* replace (
+            d.rows_quarantined + coalesce(without_rate_a.row_count, 0) as rows_quarantined
+        ),
+        amounts_a.amount
+    from a.audit.deliveries as d
     left join amounts_a on d.delivery_id = amounts_a.delivery_id
+    left join without_rate_a on d.delivery_id = without_rate_a.delivery_id
 ),
 new as (
-    select d.*, amounts_b.amount from b.audit.deliveries as d
+    select
+        d.* replace (
+            d.rows_quarantined + coalesce(without_rate_b.row_count, 0) as rows_quarantined
+        ),
+        amounts_b.amount
+    from b.audit.deliveries as d
     left join amounts_b on d.delivery_id = amounts_b.delivery_id
+    left join without_rate_b on d.delivery_id = without_rate_b.delivery_id
 )
 select
     coalesce(new.source, old.source) as source,
@@ -260,7 +276,7 @@ def _headline(
     found = []
     for now in _figures(connection, "b"):
         was = before[now.key]
-        if was.value == now.value:
+        if not has_moved(was.value, now.value):
             continue
         change, percent = _change(was.value, now.value)
         made_from = _MADE_FROM.get(now.key, ())
@@ -306,7 +322,7 @@ def _movements(connection: duckdb.DuckDBPyConnection) -> list[Movement]:
         found += [
             _movement(measure, shown, key, before.get(key), after.get(key))
             for key in sorted(before.keys() | after.keys())
-            if before.get(key) != after.get(key)
+            if has_moved(before.get(key), after.get(key))
         ]
     return found
 
@@ -325,6 +341,18 @@ def _movement(
     return Movement(measure, unit, *key, _number(before), _number(after), _number(change), percent)
 
 
+def has_moved(before: Any, after: Any) -> bool:
+    """Return whether a figure is another one; what doubles round differently is the same.
+
+    Args:
+        before: A number, or None where a version has none. Decimals are exact.
+        after: The same.
+    """
+    if isinstance(before, float) and isinstance(after, float):
+        return not math.isclose(before, after, rel_tol=_ROUNDING)
+    return bool(before != after)
+
+
 def _change(before: Any, after: Any) -> tuple[Any, float | None]:
     change = None if before is None or after is None else after - before
     return change, None if change is None or not before else 100 * float(change) / abs(
@@ -337,10 +365,25 @@ def _number(value: Any) -> float | None:
 
 
 def _deliveries(connection: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
+    for alias in ("a", "b"):
+        _count_without_rate(connection, alias)
     try:
         return connection.execute(_DELIVERIES).fetchall()
     except duckdb.CatalogException:
         return []
+
+
+def _count_without_rate(connection: duckdb.DuckDBPyConnection, alias: str) -> None:
+    """Count by delivery the lines that lack an exchange rate; a version may lack their table."""
+    table = f"{alias}.quarantine.without_rate"
+    try:
+        connection.execute(f"from {table} limit 0")
+    except duckdb.CatalogException:
+        table = "(select null::varchar as delivery_id where false)"
+    connection.execute(
+        f"create temp table without_rate_{alias} as "
+        f"select delivery_id, count(*) as row_count from {table} group by delivery_id"
+    )
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, side: str, query: str) -> list[tuple[Any, ...]]:

@@ -184,7 +184,7 @@ def test_a_market_that_is_counted_in_units_only_is_told_by_units(small: SmallCom
 
 
 def test_exchange_rates_are_told_of_the_newest_complete_month(small: SmallCompany) -> None:
-    """Sales end on 5 February 2024, Germany's on 15 January: its 20 of that month stand against 10."""
+    """Sales end on 5 February 2024, Germany's on 15 January: its 20 stand against 10."""
     for day, market, units in [("2023-01-10", "DE", 1), ("2024-01-15", "DE", 2),
                                ("2023-02-10", "FR", 9), ("2024-02-05", "FR", 1),
                                ("2023-02-10", "GB", 9), ("2024-02-05", "GB", 1)]:  # fmt: skip
@@ -254,8 +254,8 @@ def test_a_question_without_an_answer_says_why(small: SmallCompany) -> None:
     small.has("market_sales", {"period_start": "2024-01-01", "period": "month", "market": "DE",
               "category": "Lamps", "value": 100, "currency": "GBP"})  # fmt: skip
     small.has("sales", {"ordered_at": "2024-01-05"}, {"ordered_at": "2024-02-05"},
-              {"ordered_at": "2024-03-05"}, order_id="1", market="DE", product_id="L1", quantity=1, unit_price=10, currency="GBP",
-              customer_id="A")  # fmt: skip
+              {"ordered_at": "2024-03-05"}, order_id="1", market="DE", product_id="L1",
+              quantity=1, unit_price=10, currency="GBP", customer_id="A")  # fmt: skip
     connection = small.build()
     create(connection)
     assert why_nothing(connection, "share_trend", ["DE", "lamps"]) is None

@@ -1,6 +1,7 @@
 """What moved between two versions, by how much and from which source, on hand-made warehouses."""
 
 import json
+from decimal import Decimal
 
 import duckdb
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from ingest.home import Home
 from orchestration import candidate, publish, verdict
 from orchestration.cli.show import legible
-from orchestration.diff import diff
+from orchestration.diff import diff, has_moved
 from orchestration.lock import writer_lock
 from orchestration.versions import UnknownVersion
 from tests.unit.orchestration.test_cli import call
@@ -20,7 +21,9 @@ FIRST = """
 SECOND = FIRST + ", ('2025-01-20', true, 'GB', 10, 'd3')"
 
 
-def _publish(home: Home, run_id: str, lines: str, deliveries: str) -> str:
+def _publish(
+    home: Home, run_id: str, lines: str, deliveries: str, without_rate: str = "(null)"
+) -> str:
     with writer_lock(home):
         opened = candidate.open_candidate(home, run_id)
         connection = duckdb.connect(str(opened.database))
@@ -28,6 +31,9 @@ def _publish(home: Home, run_id: str, lines: str, deliveries: str) -> str:
             f"""
             create schema if not exists core; create schema if not exists raw;
             create schema if not exists audit; create schema if not exists marts;
+            create schema if not exists quarantine;
+            create or replace table quarantine.without_rate as
+            from (values {without_rate}) as t(delivery_id) where delivery_id is not null;
             create or replace table raw.company as select 'GBP' as reporting_currency;
             create or replace table core.fct_sales as
             select order_date::date as order_date, is_domestic, market,
@@ -72,6 +78,26 @@ def test_the_delivery_behind_it_is_named(home: Home, two_versions: tuple[str, st
     assert (delivery.rows_change, float(delivery.revenue_change_home)) == (1, 10)
     [total] = diff(home).movements
     assert (total.market, total.before, total.after) == ("GB", 100, 110)
+
+
+def test_lines_that_lost_their_rate_are_told_as_set_aside(home: Home) -> None:
+    deliveries = "('d1', 'shop'), ('d2', 'german')"
+    _publish(home, "run-1", FIRST, deliveries)
+    _publish(home, "run-2", FIRST.splitlines()[1].split(", (")[0], deliveries, "('d2'), ('d2')")
+    [delivery] = diff(home).deliveries
+    assert (delivery.source, delivery.change) == ("german", "restated")
+    assert (delivery.quarantined_change, float(delivery.revenue_change_home)) == (2, -40)
+
+
+def test_figures_that_differ_by_rounding_alone_did_not_move() -> None:
+    """Sums of doubles differ in their last digits from run to run."""
+    assert not has_moved(99.8, 99.8 + 2.84e-14)
+    assert not has_moved(None, None)
+    assert not has_moved(Decimal("0.00"), Decimal("0.00"))
+    assert has_moved(99.8, 99.81)
+    assert has_moved(0.0, 1e-12)
+    assert has_moved(None, 0.0)
+    assert has_moved(Decimal("4234936120.0100"), Decimal("4234936120.0200"))
 
 
 def test_the_command_shows_it_as_a_table_and_as_json(
