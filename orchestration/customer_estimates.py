@@ -8,7 +8,7 @@ imported only where there is something to fit or to score (a second of CPU).
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from orchestration.gates.results import CheckResult
 if TYPE_CHECKING:
     import duckdb
 
-    from analytics.customer_value import Cells, Fit, HeldOut, SpendFit
+    from analytics.customer_value import Cells, Choice, Fit, HeldOut, SpendFit
 
 MODELS = ("bg_nbd", "mbg_nbd", "pareto_nbd")
 # what makes old fits and scores incomparable with new ones is a new version
@@ -29,7 +29,6 @@ FEWEST_REPEATERS = 10
 # without the number, so that kept and new fits say the same
 TOO_FEW = f"too few repeaters: fewer than {FEWEST_REPEATERS} customers bought again"
 WIDE_DRIFT = 1.959963984540054
-NONE = "not identified"
 _LEVEL_DIMENSIONS = {
     "market": "market",
     "where": "case when is_domestic then 'domestic' else 'foreign' end",
@@ -248,19 +247,29 @@ def _fitted(
     # what came after is read where it decides between fits
     is_open = sum(one.is_identified for one in fits) > 1
     choice = compare(fits, _held_out(connection, group) if is_open else None)
-    use, why = choice.chosen, choice.why
-    if settings.model != "auto":
-        use, why = settings.model, "named in the company file"
-    elif foreseen is not None and foreseen.use is not None:
-        use, why = MODELS[foreseen.use], f"before the held-out period: {foreseen.why}"
-    place = None if use is None else MODELS.index(use)
-    if place is not None and not fits[place].is_identified:
-        # what is named is not swapped for another; what was foreseen best is
-        place = None if settings.model != "auto" or choice.chosen is None else (
-            MODELS.index(choice.chosen)
-        )  # fmt: skip
-        why = choice.why
+    if settings.model == "auto":
+        place, why = _chosen_of(choice, group, foreseen)
+    elif fits[named := MODELS.index(settings.model)].is_identified:
+        place, why = named, "named in the company file"
+    else:
+        # what is named is not swapped for another
+        place, why = None, choice.why
     return _Chosen(fits, place, why, _spend(connection, group))
+
+
+def _chosen_of(choice: "Choice", group: _Group, foreseen: _Chosen | None) -> tuple[int | None, str]:
+    """Which model to use and why: what foresaw the held-out period best, where it is identified."""
+    place = None if choice.chosen is None else MODELS.index(choice.chosen)
+    if group.basis == "validation":
+        return place, choice.why
+    if foreseen is None:
+        return place, f"no period being held out: {choice.why}"
+    if foreseen.use is None:
+        return place, f"no model being identified before the held-out period: {choice.why}"
+    best = MODELS[foreseen.use]
+    if choice.fits[foreseen.use].is_identified:
+        return foreseen.use, f"before the held-out period: {foreseen.why}"
+    return place, f"{best}, chosen before the held-out period, is not identified now: {choice.why}"
 
 
 def _cells(connection: "duckdb.DuckDBPyConnection", group: _Group) -> "Cells":
@@ -512,6 +521,23 @@ def _record_drift(connection: "duckdb.DuckDBPyConnection", at: datetime) -> list
     return named_rows(found)
 
 
+def _drift_told(beyond: list[dict[str, Any]], turned: list[dict[str, Any]]) -> Iterator[str]:
+    """Say in words what moved: the first three parameters, and every model that changed."""
+    for row in beyond[:3]:
+        yield (
+            f"the parameter {row['parameter']} of {row['model']} for customers of "
+            f"'{row['cohort']}' went from {row['previous_value']:.3g} to {row['value']:.3g}"
+        )
+    if len(beyond) > 3:
+        yield f"so did {len(beyond) - 3} more parameters"
+    for row in turned:
+        yield (
+            f"the {row['model_of']} of customers of '{row['cohort']}' is now estimated by "
+            f"{row['model'] or 'no model'} and was by {row['previous_model'] or 'none'}"
+            + (f" ({row['reason']})" if row["reason"] else "")
+        )
+
+
 def _drift_check(beyond: list[dict[str, Any]], turned: list[dict[str, Any]]) -> CheckResult:
     return CheckResult(
         name="parameter_drift",
@@ -519,13 +545,7 @@ def _drift_check(beyond: list[dict[str, Any]], turned: list[dict[str, Any]]) -> 
         kind="estimate",
         is_passed=not beyond and not turned,
         severity="warn",
-        observed=f"{len(beyond)} parameters moved further"
-        + "".join(f"; {row['cohort']} {row['model']} {row['parameter']}" for row in beyond[:3])
-        + "".join(
-            f"; {row['cohort']}: the model of {row['model_of']} is {row['model'] or NONE}, "
-            f"before {row['previous_model'] or NONE}"
-            for row in turned
-        ),
+        observed="; ".join(_drift_told(beyond, turned)) or "no parameter moved further",
         expected=f"parameters within {WIDE_DRIFT:.2f} standard errors of the fit before, and the "
         "model identified and chosen before",
         failing_rows=len(beyond) + len(turned),

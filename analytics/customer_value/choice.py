@@ -83,7 +83,7 @@ def compare(fits: Sequence[Fit], held_out: HeldOut | None = None) -> Choice:
         return float(held_out.cells.count @ logs[fit.model]) if held_out else fit.log_likelihood
 
     those.sort(key=score, reverse=True)
-    what = "of the held-out period" if held_out else "in the sample, no period being held out"
+    what = "of the held-out period" if held_out else "in the sample"
     why = f"highest log-likelihood {what} ({score(those[0]):.1f})"
     if len(those) == 1:
         return chosen(those[0].model, "the only identified model")

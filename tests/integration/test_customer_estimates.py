@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import duckdb
 import jinja2
 import pytest
 
+from analytics.customer_value import Choice
 from ingest.company import CustomerValue
 from ingest.home import Home
 from ingest.sql import literal
 from orchestration import customer_estimates
-from orchestration.customer_estimates import estimate
+from orchestration.customer_estimates import MODELS, _Chosen, _chosen_of, _Group, estimate
 from orchestration.gates.results import prepare_audit
 from orchestration.replay import project_models
 from tests.integration.small import SmallCompany
@@ -85,7 +87,9 @@ def test_fits_are_kept_until_enough_has_changed(candidate: Candidate) -> None:
     assert drift.fetchall() == [(7, 0)]
     # without those 20, the sample speaks for another model, by a hair
     assert [check.observed for check in eager.checks if not check.is_passed] == [
-        "0 parameters moved further; all: the model of buying is bg_nbd, before mbg_nbd"
+        "the buying of customers of 'all' is now estimated by bg_nbd and was by mbg_nbd "
+        "(no period being held out: highest log-likelihood in the sample (-9464.1), "
+        "0.1 above mbg_nbd)"
     ]
 
 
@@ -116,7 +120,29 @@ def test_a_fit_that_is_lost_or_found_is_a_warning(candidate: Candidate) -> None:
     lost = [("buying", "bg_nbd", None), ("spend", "gamma_gamma", None)]
     found = [("buying", None, "bg_nbd"), ("spend", None, "gamma_gamma")]
     assert seen == [(True, "warn", 0, []), (False, "warn", 2, lost), (False, "warn", 2, found)]
-    assert "the model of buying is bg_nbd, before not identified" in drift.observed
+    assert "is now estimated by bg_nbd and was by none (named in the company file)" in (
+        drift.observed
+    )
+
+
+@pytest.mark.parametrize(
+    ("foreseen", "used", "why"),
+    [
+        (None, 0, "no period being held out: of all"),
+        ((None, ""), 0, "no model being identified before the held-out period: of all"),
+        ((1, "by far"), 1, "before the held-out period: by far"),
+        ((2, "by far"), 0,
+         "pareto_nbd, chosen before the held-out period, is not identified now: of all"),
+    ],
+)  # fmt: skip
+def test_why_a_model_is_used_is_what_decided(
+    foreseen: tuple[int | None, str] | None, used: int, why: str
+) -> None:
+    fits = [SimpleNamespace(is_identified=model != "pareto_nbd") for model in MODELS]
+    choice = cast("Choice", SimpleNamespace(chosen="bg_nbd", why="of all", fits=fits))
+    before = None if foreseen is None else _Chosen([], *foreseen, None)
+    group = cast("_Group", SimpleNamespace(basis="value"))
+    assert _chosen_of(choice, group, before) == (used, why)
 
 
 def test_a_model_that_was_asked_for_is_no_warning(candidate: Candidate) -> None:
