@@ -45,6 +45,13 @@ _FORBIDDEN_CLASSES = {
     "POSITIONAL_REFERENCE": "a column by position",
 }
 _ABOUT_THE_SESSION = ("current_setting", "getvariable", "get_block_size", "version")
+_EXPECTED = {
+    "DOUBLE": "a number",
+    "BIGINT": "a whole number",
+    "TIMESTAMP": "a date and time",
+    "DATE": "a date",
+    "BOOLEAN": "true or false",
+}
 _NUMBER_IDS = ("INTEGER", "BIGINT", "HUGEINT", "DECIMAL", "DOUBLE", "INTEGER_LITERAL", "UBIGINT")
 
 
@@ -218,6 +225,16 @@ def cast_sql(sql: str, from_type: str, to_type: str, marks: Marks) -> str:
         return f"try_cast({number} as {to_type})"
     is_whole = f"try_cast({number} as double) % 1 = 0"
     return f"(case when {is_whole} then try_cast({number} as {to_type}) end)"
+
+
+def expected(type_: str, marks: Marks) -> str:
+    """What a value of a type looks like, for messages."""
+    kind = _EXPECTED.get(type_, "a number" if type_.startswith("DECIMAL") else type_)
+    if marks.date_formats and type_ in ("DATE", "TIMESTAMP"):
+        kind += " like " + " or ".join(marks.date_formats)
+    if kind == "a number" and (marks.decimal, marks.thousands) != (".", None):
+        kind += f" with the decimal mark {marks.decimal}"
+    return kind
 
 
 def _timestamp_sql(sql: str, marks: Marks, in_utc: bool = True) -> str:
@@ -645,12 +662,29 @@ def compile_mapping(
         if column.name not in expressions:
             continue
         try:
-            mapped.append(bind(column.name, expressions[column.name], available))
+            bound = bind(column.name, expressions[column.name], available)
+            if not bound.variants and not bound.lookups:
+                _check_constant(bound, column.type, Marks.of(source))
+            mapped.append(bound)
         except ExpressionError as error:
             raise company_file_error(company, source.name, column.name, error) from error
         except UnknownColumns as error:
             raise missing_error(source, error.names, available) from error
     return BoundMapping(tuple(mapped))
+
+
+def _check_constant(mapped: Mapped, type_: str, marks: Marks) -> None:
+    """Refuse a constant that is not of its column's type: no row would tell of it."""
+    cast = cast_sql("v", mapped.type, type_, marks)
+    fits = f"isfinite({cast})" if type_ == "DOUBLE" else f"{cast} is not null"
+    empty = "v is null or trim(v) = ''" if mapped.type == TEXT else "v is null"
+    query = f"select {empty} or coalesce({fits}, false) from (select {mapped.sql} as v)"
+    if _sandbox().execute(query).fetchall() == [(False,)]:
+        raise ExpressionError(
+            f"{mapped.text!r}, which is the same in every row and does not fit {mapped.name}",
+            expected(type_, marks),
+            "correct the constant, or name the column of the file that holds the values",
+        )
 
 
 def missing_error(

@@ -22,6 +22,7 @@ from ingest.expressions import (
     Mapped,
     Marks,
     cast_sql,
+    expected,
     source_alias,
 )
 from ingest.readers import PART, Group, Part
@@ -56,13 +57,6 @@ PERIODS = {
 }
 """The column that says which month a row of an entity belongs to; other entities have none."""
 
-_EXPECTED = {
-    "DOUBLE": "a number",
-    "BIGINT": "a whole number",
-    "TIMESTAMP": "a date and time",
-    "DATE": "a date",
-    "BOOLEAN": "true or false",
-}
 _TOO_LARGE = " with at most 14 digits before the decimal mark"
 _SHOWN_LETTERS = 60
 _KEY_TYPE = "tradewind_country_key_type"
@@ -540,15 +534,11 @@ class _Query:
         blank = f" and trim({value}) <> ''" if value_type == TEXT else ""
         return f"({cast} is null and {value} is not null{blank})"
 
-    def _shown(self, name: str, text: str, value: str, value_type: str, expected: str) -> str:
+    def _shown(self, name: str, text: str, value: str, value_type: str, type_: str) -> str:
         """SQL of a sentence that names the column, its value and what was expected."""
-        kind = _EXPECTED.get(expected, "a number" if expected.startswith("DECIMAL") else expected)
-        if self.marks.date_formats and expected in ("DATE", "TIMESTAMP"):
-            kind += " like " + " or ".join(self.marks.date_formats)
-        if kind == "a number" and (self.marks.decimal, self.marks.thousands) != (".", None):
-            kind += f" with the decimal mark {self.marks.decimal}"
+        kind = expected(type_, self.marks)
         before, after = literal(f"{name}: {text} is '"), literal(f"', expected {kind}")
-        if expected.startswith("DECIMAL"):
+        if type_.startswith("DECIMAL"):
             number = cast_sql(value, value_type, "DOUBLE", self.marks)
             after += f" || case when isfinite({number}) then {literal(_TOO_LARGE)} else '' end"
         return f"{before} || left(cast({value} as varchar), 200) || {after}"

@@ -55,7 +55,8 @@ def test_each_file_is_held_against_the_limit_by_itself_as_in_a_run(tiny: Tiny) -
         ("quantity: quantity", "quantity: cast(quantity", "DuckDB cannot read"),
         ("orders/*.csv", "order/*.csv", "no file lies at order/*.csv"),
         ("currency: currency}", "currency: \"'SEK'\"}", "no exchange rate from SEK to GBP"),
-        ("unit_price: unit_price", "unit_price: \"'?'\"", "6 of 6 sampled rows"),
+        ("unit_price: unit_price", "unit_price: \"'?'\"", "does not fit unit_price"),
+        ("unit_price: unit_price", "unit_price: \"quantity || '?'\"", "6 of 6 sampled rows"),
     ],
 )
 def test_what_has_to_be_mended_ends_with_2(tiny: Tiny, right: str, wrong: str, said: str) -> None:

@@ -3,12 +3,13 @@
 import io
 import json
 from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import openpyxl
 import pytest
 
-from ingest.errors import DeliveryRefused
+from ingest.errors import CompanyFileError, DeliveryRefused
 from tests.integration.workbench import COLUMNS, HEADER, Workbench, line
 
 PRICES = """
@@ -79,6 +80,39 @@ def test_accepted_values_written_into_the_company_file_are_too(tmp_path: Path) -
     bench.run()
     assert bench.rows("select period, period_start from raw.market_sales") == [
         ("month", date(2024, 1, 1))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("column", "constant"),
+    [
+        ("is_return", "'ja'"),
+        ("discount_amount", "'5 %'"),
+        ("discount_amount", "'1,5'"),
+        ("unit_cost", "'inf'"),
+    ],
+)
+def test_a_constant_that_is_not_of_its_columns_type_is_refused(
+    tmp_path: Path, column: str, constant: str
+) -> None:
+    bench = Workbench.of(tmp_path, columns=f'{COLUMNS.rstrip()}\n{column}: "{constant}"')
+    bench.put("a.csv", line())
+    with pytest.raises(CompanyFileError) as caught:
+        bench.run()
+    text = (tmp_path / "company.yml").read_text().splitlines()
+    assert text[caught.value.line - 1].strip().startswith(column)
+    assert constant in caught.value.found
+
+
+def test_a_constant_that_is_of_its_columns_type_or_empty_is_taken(tmp_path: Path) -> None:
+    columns = (
+        f"{COLUMNS.rstrip()}\nis_return: \"'yes'\"\ndiscount_amount: \"' 1.5'\"\ntax_amount: \"''\""
+    )
+    bench = Workbench.of(tmp_path, columns=columns)
+    bench.put("a.csv", line())
+    bench.run()
+    assert bench.rows("select is_return, discount_amount, tax_amount from raw.sales") == [
+        (True, Decimal("1.5"), None)
     ]
 
 
