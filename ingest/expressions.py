@@ -33,6 +33,7 @@ TEXT = "VARCHAR"
 _VARIANTS = (TEXT, "DOUBLE", "TIMESTAMP")
 _MAX_TRIES = 400
 _LOOK_ALIKES = (" \u00a0\u2009\u202f", "'\u2019`")
+_SHORTEST_WITH_OFFSET = len("2026-4-1 0:0:0+02")
 _COUNTRY = "country_code"
 _PRICE = "parse_price"
 _PLAIN_NAME = re.compile(r"[^\W\d][\w .#%/-]*")
@@ -243,9 +244,9 @@ def _timestamp_sql(sql: str, marks: Marks, in_utc: bool = True) -> str:
         parsed = f"try_cast({sql} as timestamp)"
         if in_utc:
             # a cast to TIMESTAMP drops an offset; the way by TIMESTAMPTZ takes eight times as long
-            may_have_one = f"contains({sql}, '+') or contains(substr({sql}, 12), '-')"
+            has_one = f"contains({sql}, '+') or {sql} like '%:%-%'"
             parsed = (
-                f"(case when strlen({sql}) > 19 and ({may_have_one}) "
+                f"(case when strlen({sql}) > {_SHORTEST_WITH_OFFSET - 1} and ({has_one}) "
                 f"then try_cast(try_cast({sql} as timestamptz) as timestamp) else {parsed} end)"
             )
     else:

@@ -172,12 +172,19 @@ def parse(text: str) -> Mapping[str, Entity]:
 
 @cache
 def fingerprint() -> str:
-    """SHA-256 of the specification and of the SQL functions for expressions.
+    """SHA-256 of the specification and of what reads the values of a mapping.
 
     Where it has changed, the same delivery may turn into other rows.
     """
     folder = Path(__file__).parent
-    files = ("entities.yml", "functions.py", "country_names.txt")
+    files = (
+        "entities.yml",
+        "functions.py",
+        "country_names.txt",
+        "expressions.py",
+        "prices.py",
+        "currency_signs.py",
+    )
     return hashlib.sha256(b"".join((folder / name).read_bytes() for name in files)).hexdigest()
 
 

@@ -123,6 +123,9 @@ def test_a_constant_that_is_of_its_columns_type_or_empty_is_taken(tmp_path: Path
         ("2024-01-02 10:00:00-05:00", 15),
         ("2024-01-02T10:00:00.000Z", 10),
         ("2024-01-02 10:00:00", 10),
+        ("2024-1-2 9:00:00+02", 7),
+        ("2024-1-2 9:00:00-05", 14),
+        ("2024-1-2 9:0:0+02", 7),
     ],
 )
 def test_times_with_an_offset_are_turned_into_utc(tmp_path: Path, written: str, hour: int) -> None:
