@@ -22,6 +22,9 @@ _LONGEST = 2000
 _SPACES = re.compile(r"[\s\u00a0\u2000-\u200a\u202f\u205f\u3000]")
 _QUOTES = re.compile("[\u2018\u2019\u00b4`]")
 # the hyphen last, so that it is one in a class of characters
+_FULL_WIDTH = str.maketrans("．，－（）％", ".,-()%")
+_MIDDLE_DOT = re.compile(r"(?<=\d)\u00b7(?=\d)")
+_FRACTION = re.compile(" ?[\u00bc-\u00be\u2150-\u215e]")
 _MINUS = "\u2212\u2013\u2014-"
 _NUMBER = re.compile(
     r"(?:\d{1,3}(?:[ ']\d{3})+(?!\d)|\d+)(?:[.,']\d+)*(?:[.,] \d\d(?![\d.,])(?! ?\d))?"
@@ -29,7 +32,8 @@ _NUMBER = re.compile(
 )
 _LETTER = r"[^\W\d_]"
 _MAGNITUDE = re.compile(
-    r"[kKmM](?![^\W\d_])| ?(?:tsd|mio|mln|mn|bn|mrd|thousand|[mb]illion)s?(?![^\W\d_])",
+    r"[kKmM](?![^\W\d_])"
+    r"| ?(?:tsd|mio|mln|mn|bn|mrd|cr|crore|lakh|thousand|[mb]illion)s?(?![^\W\d_])",
     re.IGNORECASE,
 )
 _MONTH = re.compile(
@@ -57,7 +61,9 @@ _FREE = re.compile(
 )
 # `1080p` and `480p` are pictures
 _PENCE = re.compile(r"\s*(\d{1,2}(?:\.\d)?)(p)\s*")
+_CENTS = re.compile(r" ?(\u00a2|cents?(?![^\W\d_]))", re.IGNORECASE)
 _BARE_DOLLARS = frozenset({"$"})
+_CENT_CODES = (*distinct_signs()["$"], "EUR")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +156,11 @@ def _plain(text: str) -> str:
     """The text with its spaces, quotes and digits of any script as ASCII, place by place."""
     if text.isascii():
         return re.sub(r"\s", " ", text) if "\n" in text or "\t" in text else text
-    text = _QUOTES.sub("'", _SPACES.sub(" ", text))
+    text = _QUOTES.sub("'", _SPACES.sub(" ", text)).translate(_FULL_WIDTH)
     if any(c.isdecimal() and not c.isascii() for c in text):
         text = "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in text)
         text = text.replace("٫", ".").replace("٬", ",")
-    return text
+    return _MIDDLE_DOT.sub(".", text)
 
 
 @cache
@@ -245,7 +251,7 @@ def _choose(text: str, signs: list[_Sign], decimal_mark: str | None) -> _Candida
             return candidate
     if priced:
         return _start_of_range(text, found, priced[0])
-    if len(found) > 1 and re.fullmatch(rf"[ /{_MINUS}]*", text[found[0].end : found[1].start]):
+    if len(found) > 1 and re.fullmatch(rf"[ /xX×*@{_MINUS}]*", text[found[0].end : found[1].start]):
         return None
     return found[0] if found else None
 
@@ -279,20 +285,28 @@ def _candidate(
     text: str, match: re.Match[str], signs: list[_Sign], decimal_mark: str | None
 ) -> _Candidate | None:
     start, end, token = match.start(), match.end(), match[0]
-    sign = _sign_at(text, start, end, signs)
+    cents = _cents_at(text, end)
+    sign = cents or _sign_at(text, start, end, signs)
     if not _stands_free(text, start, end, sign):
         return None
     if sign is not None and sign.start >= end and "€" in sign.text and token.isdigit():
-        cents = re.match(r" ?\d\d(?![\d.,%]| ?[%€])", text[sign.end :])
-        if cents:
-            amount = Decimal(f"{token}.{cents[0].strip()}")
-            return _Candidate(amount, start, sign.end + cents.end(), sign)
+        after = re.match(r" ?\d\d(?![\d.,%]| ?[%€])", text[sign.end :])
+        if after:
+            amount = Decimal(f"{token}.{after[0].strip()}")
+            return _Candidate(amount, start, sign.end + after.end(), sign)
     has_three = sign is not None and bool(sign.codes) and sign.codes[0] in THREE_DECIMALS
     amount_or_none = number(token, decimal_mark, has_three)
     if amount_or_none is None:
         return None
+    amount = amount_or_none / 100 if cents else amount_or_none
     is_negative = _is_negative(text, start, end, sign)
-    return _Candidate(-amount_or_none if is_negative else amount_or_none, start, end, sign)
+    return _Candidate(-amount if is_negative else amount, start, end, sign)
+
+
+def _cents_at(text: str, end: int) -> _Sign | None:
+    """The sign of hundredths after a number, which dollars and euros have alike."""
+    match = _CENTS.match(text, end)
+    return _Sign(match.start(1), match.end(), match[1], _CENT_CODES) if match else None
 
 
 def _sign_at(text: str, start: int, end: int, signs: list[_Sign]) -> _Sign | None:
@@ -326,7 +340,10 @@ def _sign_at(text: str, start: int, end: int, signs: list[_Sign]) -> _Sign | Non
 def _stands_free(text: str, start: int, end: int, sign: _Sign | None) -> bool:
     """Whether a number is a whole one and no percentage, date, count or part of a word."""
     before, after = text[max(0, start - 24) : start], text[end : end + 16]
-    if re.match(r" ?[%‰]", after) or _MAGNITUDE.match(after):
+    if re.match(r" ?[%‰]", after) or _MAGNITUDE.match(after) or _FRACTION.match(after):
+        return False
+    left = sign.start if sign is not None and sign.start < start else start
+    if re.search(rf"[{_MINUS}]{{2}}$", text[:left]):
         return False
     if re.match(r"[.,]{2,}\d|[/:]\d|\^", after) or re.search(r"\d(?:[/:]|[.,]{2,})$|[#№]$", before):
         return False
@@ -345,12 +362,21 @@ def _is_negative(text: str, start: int, end: int, sign: _Sign | None) -> bool:
     right = sign.end if sign is not None and sign.end > end else end
     before, after = text[:left], text[right:]
     if before.endswith("(") and re.match(r" ?\)", after) and not before[:-1].strip():
-        return not after.strip(" )")
+        return not after.strip(" )") or _is_sign(after.strip(" )"))
+    bracket = re.fullmatch(r"(.*\S) ?\(", text[:start])
+    if bracket and not text[end:].strip(" )") and re.match(r" ?\)", text[end:]):
+        # $ (12.50), as spreadsheets write amounts of accounts
+        return _is_sign(bracket[1].strip())
     if re.search(rf"(?:^|[\s(])[{_MINUS}]$", before) or re.search(rf"^\s*[{_MINUS}] ?$", before):
         return not re.search(rf"[\d€$£] ?[{_MINUS}]$", before)
     if left != start and re.search(rf"[{_MINUS}]$", text[left:start]):
         return True
     return bool(re.match(rf"[{_MINUS}](?:\s|$)", text[end:]))
+
+
+def _is_sign(text: str) -> bool:
+    """Whether a text is a currency and nothing else."""
+    return bool(_sign_pattern().fullmatch(text) or _beside_pattern().fullmatch(text))
 
 
 def number(token: str, decimal_mark: str | None = None, has_three: bool = False) -> Decimal | None:

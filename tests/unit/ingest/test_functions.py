@@ -127,6 +127,10 @@ def test_the_names_file_is_up_to_date() -> None:
         ("1,234", "1234"), ("1.234", "1234"), ("0.999", "0.999"), ("1234,567", "1234.567"),
         ("12.34567", "12.3457"), ("12.50 (incl. VAT)", "12.5"), ("  7 ", "7"), ("00012", "12"),
         ("1.234.567,89", "1234567.89"), ("Price - 12.50", "12.5"), ("0", "0"),
+        ("$ (12.50)", "-12.5"), ("€ (1.234,50)", "-1234.5"), ("$(12.50)", "-12.5"),
+        ("(12.50) €", "-12.5"), ("kr (12,50)", "-12.5"), ("Widget (12.50)", "12.5"),
+        ("99¢", "0.99"), ("50 cents", "0.5"), ("Only 99¢ each", "0.99"), ("125 ¢", "1.25"),
+        ("£1·50", "1.5"), ("１２．５０", "12.5"), ("€１，２３４．５０", "1234.5"), ("3 x £4", "4"),
     ],
 )  # fmt: skip
 def test_parse_price(call: Call, text: str, price: str) -> None:
@@ -136,7 +140,8 @@ def test_parse_price(call: Call, text: str, price: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "abc", "10-20", "10 20", "12abc34", "12%", "12k", "1.2 million", "1.2.3", "1.234,567.89",
-     "12..5", "(min. order: 1)", "1e5", "nan", "12/6", "9" * 15, None],
+     "12..5", "3 x 12.50", "3 × 4", "--5", "--$5", "£2½", "12.50 CR", "₹ 1.5 Cr",
+     "(min. order: 1)", "1e5", "nan", "12/6", "9" * 15, None],
 )  # fmt: skip
 def test_parse_price_of_what_is_no_price(call: Call, text: str | None) -> None:
     assert call("parse_price", text) is None
