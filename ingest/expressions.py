@@ -33,6 +33,8 @@ TEXT = "VARCHAR"
 _VARIANTS = (TEXT, "DOUBLE", "TIMESTAMP")
 _MAX_TRIES = 400
 _LOOK_ALIKES = (" \u00a0\u2009\u202f", "'\u2019`")
+_SHORTEST_DATE = len("2026-4-1")
+_ZONE = r" *(Z|[+-][0-9]{1,2}(:?[0-9]{2})?|[A-Za-z]+(/[A-Za-z_]+)*)$"
 _SHORTEST_WITH_OFFSET = len("2026-4-1 0:0:0+02")
 _COUNTRY = "country_code"
 _PRICE = "parse_price"
@@ -239,19 +241,12 @@ def expected(type_: str, marks: Marks) -> str:
 
 
 def _timestamp_sql(sql: str, marks: Marks, in_utc: bool = True) -> str:
-    """The time in a text. One with an offset is turned into UTC, but where only its day counts."""
-    if not marks.date_formats:
-        parsed = f"try_cast({sql} as timestamp)"
-        if in_utc:
-            # a cast to TIMESTAMP drops an offset; the way by TIMESTAMPTZ takes eight times as long
-            has_one = f"contains({sql}, '+') or {sql} like '%:%-%'"
-            parsed = (
-                f"(case when strlen({sql}) > {_SHORTEST_WITH_OFFSET - 1} and ({has_one}) "
-                f"then try_cast(try_cast({sql} as timestamptz) as timestamp) else {parsed} end)"
-            )
+    """The time in a text. One with an offset is turned into UTC, but where only its day counts:
+    that is the day as written."""
+    if marks.date_formats:
+        parsed = _formatted_sql(f"trim({sql})", marks.date_formats, in_utc)
     else:
-        formats = ", ".join(literal(text) for text in marks.date_formats)
-        parsed = f"try_strptime(trim({sql}), [{formats}])"
+        parsed = _iso_sql(sql, in_utc)
     if not marks.excel_serials:
         return parsed
     # days since 1899-12-30, as workbooks store dates; from 1927 on, so that a year is no date
@@ -260,6 +255,36 @@ def _timestamp_sql(sql: str, marks: Marks, in_utc: bool = True) -> str:
         f"(case when regexp_full_match({sql}, '[1-9][0-9]{{4,5}}([.][0-9]+)?') "
         f"then timestamp '1899-12-30' + to_seconds({seconds}) else {parsed} end)"
     )
+
+
+def _iso_sql(sql: str, in_utc: bool) -> str:
+    """A text that DuckDB reads by itself; of words, such as epoch, it takes some for times."""
+    zoned = ""
+    if in_utc:
+        # a cast to TIMESTAMP drops an offset; the way by TIMESTAMPTZ takes eight times as long
+        zoned = (
+            f"when strlen({sql}) >= {_SHORTEST_WITH_OFFSET} "
+            f"and (contains({sql}, '+') or {sql} like '%:%-%') "
+            f"then try_cast(try_cast({sql} as timestamptz) as timestamp) "
+        )
+    plain = f"when strlen({sql}) >= {_SHORTEST_DATE} then try_cast({sql} as timestamp)"
+    return f"(case {zoned}{plain} end)"
+
+
+def _formatted_sql(sql: str, formats: Sequence[str], in_utc: bool) -> str:
+    """A text in one of the formats. Years of two digits are tried first, for %Y takes them too."""
+    ordered = sorted(formats, key=lambda each: "%y" not in each)
+    zoned = [] if in_utc else [each for each in ordered if each.endswith(("%z", "%Z"))]
+    parsed = [
+        f"try_strptime({text}, {literal(listed)})"
+        for text, listed in (
+            (sql, [each for each in ordered if each not in zoned]),
+            (f"regexp_replace({sql}, '{_ZONE}', '')", [each[:-2].rstrip() for each in zoned]),
+        )
+        if listed
+    ]
+    # which DuckDB takes for a time by whatever format
+    return f"(case when {sql} <> 'epoch' then coalesce({', '.join(parsed)}) end)"
 
 
 def _number_sql(sql: str, marks: Marks) -> str:

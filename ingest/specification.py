@@ -39,6 +39,7 @@ _CODES = {
     "country": ("is_country_code", "an ISO 3166-1 alpha-2 country code such as GB, or ZZ"),
     "currency": ("is_currency_code", "an ISO 4217 currency code such as EUR"),
 }
+_YEARS, _ANY_YEAR = (1950, 2099), (1000, 9999)
 _MONEY_UNIT = "currency"
 _COLUMN_KEYS = {
     "type",
@@ -48,6 +49,7 @@ _COLUMN_KEYS = {
     "codes",
     "accepted",
     "default",
+    "any_year",
     "personal",
     "compressed",
 }
@@ -66,6 +68,7 @@ class Column:
         description: What it holds.
         accepted: The values allowed; None where any is.
         default: What a row without a value gets; None where nothing is put in.
+        any_year: Whether its days may lie in any year of four digits; else from 1950 to 2099.
         codes: `country` or `currency` where it holds such codes.
         personal: Whether it says something about a person.
         compressed: Whether its table may look for a shorter way to hold it.
@@ -78,6 +81,7 @@ class Column:
     description: str = ""
     accepted: tuple[str, ...] | None = None
     default: str | None = None
+    any_year: bool = False
     codes: str | None = None
     personal: bool = False
     compressed: bool = True
@@ -203,7 +207,8 @@ def to_markdown() -> str:
         "reason given here. Amounts are decimal numbers in the `currency` of their own row. Where"
         " only some values are accepted, capitals, spaces,",
         "hyphens and underscores make no difference: `In stock` is taken as `in_stock`. Times with"
-        " an offset (`...+02:00`) are turned into UTC.",
+        " an offset (`...+02:00`) are turned into UTC;",
+        "where only the day counts (type `date`), that is the day as written.",
         "Every raw row also carries `_source`, "
         + ", ".join(f"`{name}`" for name in LINEAGE_COLUMNS)
         + "; the file, its SHA-256 and the time of landing stand in `audit.deliveries`.",
@@ -253,6 +258,7 @@ def _column(entity: str, name: str, body: dict[str, Any]) -> Column:
         description=body["description"],
         accepted=tuple(accepted) if accepted else None,
         default=body.get("default"),
+        any_year=body.get("any_year", False),
         codes=body.get("codes"),
         personal=body.get("personal", False),
         compressed=body.get("compressed", True),
@@ -290,6 +296,19 @@ def _column_rules(column: Column) -> Iterator[Rule]:
         yield Rule(f"{name}_accepted", f"{name} in ({values})", reason)
     elif column.required and column.type == "VARCHAR":
         yield Rule(f"{name}_not_blank", f"is_not_blank({name})", f"{name} must not be blank")
+    elif column.type in ("DATE", "TIMESTAMP"):
+        yield _plausible(column)
+
+
+def _plausible(column: Column) -> Rule:
+    """That a day is none of another age, as one is whose year was written with two digits."""
+    first, last = _ANY_YEAR if column.any_year else _YEARS
+    from_day, to_day = (f"{column.type.lower()} '{year}-01-01'" for year in (first, last + 1))
+    return Rule(
+        f"{column.name}_plausible",
+        f"{column.name} >= {from_day} and {column.name} < {to_day}",
+        f"{column.name} must lie between the years {first} and {last}",
+    )
 
 
 def _check(entity: Entity) -> None:

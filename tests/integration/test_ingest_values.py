@@ -135,6 +135,35 @@ def test_times_with_an_offset_are_turned_into_utc(tmp_path: Path, written: str, 
     assert bench.value("select ordered_at from raw.sales") == datetime(2024, 1, 2, hour)
 
 
+DAYS = "product_id: id\nname: id\nlaunched_on: day"
+
+
+@pytest.mark.parametrize(
+    ("formats", "written", "day"),
+    [
+        ("", "2026-03-01 00:30:00+02:00", date(2026, 3, 1)),
+        ("'%Y-%m-%d %H:%M:%S%z'", "2026-03-01 00:30:00+02:00", date(2026, 3, 1)),
+        ("['%d.%m.%Y %z', '%d.%m.%Y']", "01.03.2026 +0200", date(2026, 3, 1)),
+        ("['%d.%m.%Y %z', '%d.%m.%Y']", "01.03.2026", date(2026, 3, 1)),
+        ("['%d.%m.%Y', '%d.%m.%y']", "01.03.26", date(2026, 3, 1)),
+        ("['%d.%m.%Y', '%d.%m.%y']", "01.03.1886", date(1886, 3, 1)),
+        ("'%d.%m.%Y'", "01.03.26", None),
+        ("'%d.%m.%Y'", "epoch", None),
+        ("", "epoch", None),
+        ("", "0026-03-01", None),
+        ("", "infinity", None),
+    ],
+)
+def test_a_day_is_the_one_written_and_none_of_another_age(
+    tmp_path: Path, formats: str, written: str, day: date | None
+) -> None:
+    options = "quarantine_limit_pct: 100" + (f"\ndate_formats: {formats}" if formats else "")
+    bench = Workbench.of(tmp_path, options, DAYS, entity="products")
+    bench.put("a.csv", f"1,{written}", header="id,day")
+    bench.run()
+    assert bench.rows("select launched_on from raw.products") == ([(day,)] if day else [])
+
+
 def workbook(*rows: list[object]) -> bytes:
     """A workbook of one sheet."""
     book = openpyxl.Workbook()
