@@ -55,6 +55,13 @@ _EXPECTED = {
     "DATE": "a date",
     "BOOLEAN": "true or false",
 }
+_TIMES_OF_NOW = (
+    "current_localtimestamp", "current_localtime", "current_timestamp", "current_time",
+    "localtimestamp", "localtime",
+)  # fmt: skip
+_IS_VOLATILE = "gives another value at every run"
+_CALLED = re.compile(rf"\w+(?=\"?\()|{'|'.join(_TIMES_OF_NOW)}")
+_NESTED_MACROS = 2
 _NUMBER_IDS = ("INTEGER", "BIGINT", "HUGEINT", "DECIMAL", "DOUBLE", "INTEGER_LITERAL", "UBIGINT")
 
 
@@ -337,7 +344,8 @@ def _functions() -> Mapping[str, str]:
                 function_name,
                 bool_or(function_type = 'aggregate') and not bool_or(function_type <> 'aggregate'),
                 bool_or(function_type = 'scalar' and stability <> 'CONSISTENT'),
-                bool_and(schema_name = 'pg_catalog')
+                bool_and(schema_name = 'pg_catalog'),
+                string_agg(macro_definition, ' ')
             from duckdb_functions()
             where function_type in ('scalar', 'macro', 'aggregate')
             group by function_name
@@ -345,12 +353,17 @@ def _functions() -> Mapping[str, str]:
         )
         .fetchall()
     )
-    reasons = {}
-    for name, is_aggregate, is_volatile, is_catalog in rows:
-        reason = "gives another value at every run" if is_volatile else ""
+    reasons = dict.fromkeys(_TIMES_OF_NOW, _IS_VOLATILE) | {"unnest": "makes many rows of one"}
+    for name, is_aggregate, is_volatile, is_catalog, _ in rows:
+        reason = _IS_VOLATILE if is_volatile else reasons.get(name, "")
         reason = "tells of the database, not of the row" if is_catalog else reason
         reasons[name] = "needs many rows, not one" if is_aggregate else reason
-    return {**reasons, **dict.fromkeys(_ABOUT_THE_SESSION, "tells of the session, not of the row")}
+    reasons |= dict.fromkeys(_ABOUT_THE_SESSION, "tells of the session, not of the row")
+    macros = {name: _CALLED.findall(text) for name, *_, text in rows if text}
+    for _ in range(_NESTED_MACROS):
+        for name, called in macros.items():
+            reasons[name] = next(filter(None, [reasons[name], *map(reasons.get, called)]), "")
+    return reasons
 
 
 def _parse(text: str) -> _Parsed:
@@ -457,6 +470,12 @@ def _refuse(node: Mapping[str, Any]) -> None:
             f"the function {name}, which {reason}",
             "functions of one row that always give the same answer",
             f"did you mean {close[0]}?" if close else "write it without",
+        )
+    if name == "age" and len(node["children"]) == 1:
+        raise ExpressionError(
+            "age of one time, which counts from the day of the run",
+            "functions of one row that always give the same answer",
+            "give it two times: age(later, earlier)",
         )
     if name == _PRICE:
         _refuse_mark(node["children"][1:])
