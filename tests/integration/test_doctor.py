@@ -48,6 +48,16 @@ def test_each_file_is_held_against_the_limit_by_itself_as_in_a_run(tiny: Tiny) -
     assert re.search(r"1 of 1 sampled rows of .*orders/2024-09.csv break", examined.output)
 
 
+def test_rows_without_a_rate_are_counted_whatever_the_last_day_has(tiny: Tiny) -> None:
+    tiny.write("rates.csv", "day,currency,rate", "2024-01-04,GBP,0.86")
+    examined = _doctor(tiny)
+    said = "no exchange rate from EUR to GBP for 2 of 6 sampled rows of sales in orders (33.3 %)"
+    assert (examined.exit_code, f"Warning: {said}" in examined.output) == (0, True)
+    tiny.write("company.yml", TINY.replace("quarantine_limit_pct: 40", "quarantine_limit_pct: 10"))
+    examined = _doctor(tiny)
+    assert (examined.exit_code, f"Problem: {said}" in examined.output) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("right", "wrong", "said"),
     [
