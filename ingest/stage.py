@@ -469,7 +469,8 @@ class _Query:
             yield (
                 f"{name}_required",
                 f"{quoted(name)} is null and not ({readable})",
-                literal(f"{name} is required and has no value{self._from(name)}"),
+                f"{literal(f'{name} is required and has no value{self._from(name)}')} "
+                f"|| {self._seen(name)}",
             )
         for rule in self.rules:
             broken = f"({quoted('rule:' + rule.name)} is false)"
@@ -482,12 +483,31 @@ class _Query:
             )
 
     def _rule_reason(self, rule: Rule) -> str:
-        """What was expected; of a code or one of a list also what was found."""
+        """What was expected, and what was found."""
         column, *others = _read_by(rule, self.entity)
         if not others and (column.codes or column.accepted):
             found = f"left({quoted(column.name)}, {_SHOWN_LETTERS})"
             return f"{literal(rule.reason + ', not ')} || '''' || {found} || ''''"
-        return literal(rule.reason)
+        return (
+            f"{literal(rule.reason)} || {self._seen(column.name, *(each.name for each in others))}"
+        )
+
+    def _seen(self, *names: str) -> str:
+        """SQL of what stands in the source's columns that some canonical ones are made of."""
+        columns = dict.fromkeys(
+            variant.column.name
+            for mapped in self._mappings()
+            if mapped.name in names
+            for variant in mapped.variants
+        )
+        if not columns:
+            return literal("")
+        parts = []
+        for name in columns:
+            value = f"left(cast({quoted(source_alias(name))} as varchar), {_SHOWN_LETTERS})"
+            before = literal(f"{name} is '")
+            parts.append(f"{before} || {value} || ''''")
+        return f"coalesce(' (' || nullif(concat_ws(', ', {', '.join(parts)}), '') || ')', '')"
 
     def _from(self, name: str) -> str:
         for mapped in self.mapping.columns:
@@ -512,7 +532,8 @@ class _Query:
             yield (
                 rule,
                 f"{quoted('tried:' + mapped.name)} is null",
-                literal(f"{mapped.name}: {mapped.text} fails on the values of this row"),
+                f"{literal(f'{mapped.name}: {mapped.text} fails on the values of this row')} "
+                f"|| {self._seen(mapped.name)}",
             )
         if self._is_cast(mapped):
             result = quoted("result:" + mapped.name)

@@ -186,7 +186,8 @@ def test_an_expression_that_fails_on_a_row_quarantines_that_row(tmp_path: Path) 
     assert bench.rows("select rule, reason from quarantine.rows") == [
         (
             "unit_cost_type",
-            "unit_cost: cast(customer as integer) fails on the values of this row",
+            "unit_cost: cast(customer as integer) fails on the values of this row "
+            "(customer is 'x')",
         )
     ]
 

@@ -74,6 +74,24 @@ def test_a_country_written_into_the_company_file_is_looked_up(tmp_path: Path) ->
     ]
 
 
+def test_a_broken_rule_shows_what_was_found(tmp_path: Path) -> None:
+    bench = Workbench.of(tmp_path, "quarantine_limit_pct: 100")
+    unknown, early = line("O1", country="Atlantis"), line("O2", when="0025-03-01")
+    bench.put("a.csv", unknown, early, line("O3", country=""))
+    bench.run()
+    assert bench.rows("select rule, reason from quarantine.rows order by row_number") == [
+        (
+            "market_required",
+            "market is required and has no value: country_code(country) (country is 'Atlantis')",
+        ),
+        (
+            "ordered_at_plausible",
+            "ordered_at must lie between the years 1950 and 2099 (when is '0025-03-01')",
+        ),
+        ("market_required", "market is required and has no value: country_code(country)"),
+    ]
+
+
 def test_accepted_values_written_into_the_company_file_are_too(tmp_path: Path) -> None:
     bench = Workbench.of(tmp_path, "", SIZES, entity="market_sales")
     bench.put("a.csv", "2024-01-01T00:00:00+02:00,5", header="first,value")
