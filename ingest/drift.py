@@ -19,7 +19,15 @@ import duckdb
 from ingest import database, rest
 from ingest.company import Company, Layout, Source
 from ingest.errors import DeliveryRefused
-from ingest.expressions import TEXT, BoundMapping, Marks, cast_sql, compile_mapping
+from ingest.expressions import (
+    TEXT,
+    BoundMapping,
+    Marks,
+    SourceColumn,
+    cast_sql,
+    compile_mapping,
+    marked_sql,
+)
 from ingest.home import Home
 from ingest.landing import Delivery, PendingFile, delivery_id, find_files, manifest, scan
 from ingest.layouts import choose_layout, layout_name, layouts, nearest_layout
@@ -366,7 +374,7 @@ def infer(
         known: The accepted kinds: a column keeps its own while more than half of its values are of
             it. The others are bad values, which their rows are set aside for.
     """
-    texts = [column.name for column in group.columns if column.type == TEXT]
+    texts = [column for column in group.columns if column.type == TEXT]
     kinds = {name.lower(): kind for name, kind in (known or {}).items()}
     counted = _measure(connection, Marks.of(source, group.format), group, texts)
     measured = {
@@ -379,15 +387,18 @@ def infer(
 
 
 def _measure(
-    connection: duckdb.DuckDBPyConnection, marks: Marks, group: Group, names: Sequence[str]
+    connection: duckdb.DuckDBPyConnection,
+    marks: Marks,
+    group: Group,
+    columns: Sequence[SourceColumn],
 ) -> dict[str, Sequence[int]]:
     """How many values each column has in a sample, and how many of them are of each kind."""
-    if not names:
+    if not columns:
         return {}
     aggregates = []
-    for name in names:
-        text = quoted(name)
-        number = cast_sql(text, TEXT, "DOUBLE", marks)
+    for column in columns:
+        text = quoted(column.name)
+        number = cast_sql(marked_sql(column, text, marks), TEXT, "DOUBLE", marks)
         moment = cast_sql(text, TEXT, "TIMESTAMP", marks)
         aggregates.append(f"count({text})")
         aggregates += [
@@ -397,7 +408,10 @@ def _measure(
     query = f"select {', '.join(aggregates)} from (from ({group.sample_sql}) limit {_SAMPLE_ROWS})"
     row = connection.execute(query).fetchone() or ()
     width = len(_KINDS) + 1
-    return {name: row[number * width : (number + 1) * width] for number, name in enumerate(names)}
+    return {
+        column.name: row[number * width : (number + 1) * width]
+        for number, column in enumerate(columns)
+    }
 
 
 def _kind_of_counts(counts: Sequence[int], known: str | None) -> str:

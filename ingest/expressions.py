@@ -14,10 +14,10 @@ import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
 
@@ -37,7 +37,7 @@ _SHORTEST_DATE = len("2026-4-1")
 _ZONE = r" *(Z|[+-][0-9]{1,2}(:?[0-9]{2})?|[A-Za-z]+(/[A-Za-z_]+)*)$"
 _SHORTEST_WITH_OFFSET = len("2026-4-1 0:0:0+02")
 _COUNTRY = "country_code"
-_PRICE = "parse_price"
+PRICE_FUNCTION = "parse_price"
 _PLAIN_NAME = re.compile(r"[^\W\d][\w .#%/-]*")
 _FORBIDDEN_CLASSES = {
     "SUBQUERY": "a subquery",
@@ -67,10 +67,18 @@ _NUMBER_IDS = ("INTEGER", "BIGINT", "HUGEINT", "DECIMAL", "DOUBLE", "INTEGER_LIT
 
 @dataclass(frozen=True)
 class SourceColumn:
-    """A column of a file: its name there, and its DuckDB type (VARCHAR in all files of text)."""
+    """A column of a file.
+
+    Attributes:
+        name: Its name there.
+        type: Its DuckDB type; VARCHAR in all files of text.
+        tells_numbers: Whether a column beside it, by `number_alias`, says which of its texts are
+            numbers in the file, to be taken as they are.
+    """
 
     name: str
     type: str = TEXT
+    tells_numbers: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,24 +139,36 @@ class Lookup:
 
 @dataclass(frozen=True)
 class Variant:
-    """A column of the source, read as a type."""
+    """A column of the source, read as a type, or asked whether it holds a number.
+
+    Attributes:
+        column: The column.
+        type: As what it is read.
+        role: `marked`: as text, its numbers with the marks of the source; `number`: whether the
+            value is a number in the file.
+    """
 
     column: SourceColumn
     type: str
+    role: Literal["", "marked", "number"] = ""
 
     @property
     def is_typed(self) -> bool:
         """Whether the column is read as something else than it is, which may fail on a row."""
-        return self.type != self.column.type
+        return not self.role and self.type != self.column.type
 
     @property
     def alias(self) -> str:
         """Name of the column as read. Canonical columns have no colon in their names."""
-        return f"{self.type.lower()}:{self.column.name}"
+        return f"{self.role or self.type.lower()}:{self.column.name}"
 
     def sql(self, marks: Marks) -> str:
         """Over the column `source:<name>`; null where the text is not of the type."""
+        if self.role == "number":
+            return quoted(number_alias(self.column.name))
         name = quoted(source_alias(self.column.name))
+        if self.role == "marked" or is_number(self.type):
+            name = marked_sql(self.column, name, marks)
         return cast_sql(name, self.column.type, self.type, marks)
 
 
@@ -177,11 +197,13 @@ class _Parsed:
         tree: As DuckDB gives it, with a column in place of each call of country_code.
         references: Name parts of the columns in it, which are parts of the tree.
         countries: Name parts of the columns in place of country_code, and its arguments.
+        prices: Calls of parse_price, and the name parts of the columns in the text of each.
     """
 
     tree: dict[str, Any]
     references: list[list[str]] = field(default_factory=list)
     countries: list[tuple[list[str], Any]] = field(default_factory=list)
+    prices: list[tuple[dict[str, Any], list[list[str]]]] = field(default_factory=list)
     compared_with_number: set[str] = field(default_factory=set)
     can_fail: bool = False
 
@@ -209,6 +231,24 @@ class UnknownColumns(Exception):
 def source_alias(name: str) -> str:
     """What a column of the source is called while it is mapped."""
     return f"source:{name}"
+
+
+def number_alias(name: str) -> str:
+    """What the column beside it is called that says which values are numbers in the file."""
+    return f"number:{name}"
+
+
+def is_number(type_name: str) -> bool:
+    """Whether a DuckDB type is one that texts are read as by the marks of numbers."""
+    return type_name in ("DOUBLE", "BIGINT", "INTEGER") or type_name.startswith("DECIMAL")
+
+
+def marked_sql(column: SourceColumn, sql: str, marks: Marks) -> str:
+    """A column as text, the numbers of the file with the decimal mark that its texts have."""
+    if not column.tells_numbers or marks.decimal == ".":
+        return sql
+    number = f"replace({sql}, '.', {literal(marks.decimal)})"
+    return f"(case when {quoted(number_alias(column.name))} then {number} else {sql} end)"
 
 
 def cast_sql(sql: str, from_type: str, to_type: str, marks: Marks) -> str:
@@ -418,9 +458,21 @@ def _walk(node: Any, parsed: _Parsed, bound: frozenset[str]) -> None:
     if kind == "COMPARISON" or (kind == "OPERATOR" and node.get("type", "").endswith("IN")):
         parsed.compared_with_number |= _compared_with_number(node)
     parsed.can_fail |= kind in ("CAST", "FUNCTION", "OPERATOR", "COMPARISON", "BETWEEN", "CASE")
+    before = len(parsed.references)
     for child in node.values():
         _walk(child, parsed, bound)
-    if kind == "FUNCTION" and node["function_name"].lower() == _COUNTRY and not bound:
+    if kind == "FUNCTION":
+        _note_function(node, parsed, bound, parsed.references[before:])
+
+
+def _note_function(
+    node: dict[str, Any], parsed: _Parsed, bound: frozenset[str], read: list[list[str]]
+) -> None:
+    """Collect the calls that are not left to the engine as they stand."""
+    name = node["function_name"].lower()
+    if name == PRICE_FUNCTION:
+        parsed.prices.append((node, read))
+    if name == _COUNTRY and not bound:
         _replace_country(node, parsed)
 
 
@@ -442,7 +494,7 @@ def _replace_country(node: dict[str, Any], parsed: _Parsed) -> None:
     names = [_COUNTRY]
     parsed.countries.append((names, argument))
     node.clear()
-    node.update({"class": "COLUMN_REF", "type": "COLUMN_REF", "alias": "", "column_names": names})
+    node.update(_column_node(names))
 
 
 def _holds(node: Any, names: list[str]) -> bool:
@@ -477,7 +529,7 @@ def _refuse(node: Mapping[str, Any]) -> None:
             "functions of one row that always give the same answer",
             "give it two times: age(later, earlier)",
         )
-    if name == _PRICE:
+    if name == PRICE_FUNCTION:
         _refuse_mark(node["children"][1:])
 
 
@@ -487,9 +539,9 @@ def _refuse_mark(marks: Sequence[Mapping[str, Any]]) -> None:
         value = mark.get("value", {}).get("value")
         if mark["class"] == "CONSTANT" and value not in DECIMAL_MARKS:
             raise ExpressionError(
-                f"{_PRICE} with the decimal mark {value!r}",
+                f"{PRICE_FUNCTION} with the decimal mark {value!r}",
                 "a comma or a point",
-                f"write {_PRICE}(text, ',') or {_PRICE}(text, '.')",
+                f"write {PRICE_FUNCTION}(text, ',') or {PRICE_FUNCTION}(text, '.')",
             )
 
 
@@ -554,13 +606,14 @@ def _named(text: str, available: Sequence[SourceColumn]) -> str:
     return text
 
 
-def bind(name: str, text: str, available: Sequence[SourceColumn]) -> Mapped:
+def bind(name: str, text: str, available: Sequence[SourceColumn], wanted: str = TEXT) -> Mapped:
     """One expression against the columns of a file.
 
     Args:
         name: The canonical column that it fills.
         text: The expression.
         available: The columns of the file.
+        wanted: The type of the canonical column.
 
     Raises:
         ExpressionError: DuckDB accepts it with no types of its columns.
@@ -573,11 +626,16 @@ def bind(name: str, text: str, available: Sequence[SourceColumn]) -> Mapped:
         raise UnknownColumns(list(dict.fromkeys(unknown)))
     lowered = list(dict.fromkeys(ref[0].lower() for ref in parsed.references))
     columns = [by_name[key] for key in lowered]
+    flags = _tell_numbers(parsed, by_name)
     first_error = ""
     for types in _assignments(columns, parsed.compared_with_number):
         variants = {c.name.lower(): Variant(c, t) for c, t in zip(columns, types, strict=True)}
         try:
-            return _bound(name, text, parsed, variants)
+            mapped = _bound(name, text, parsed, variants, flags)
+            if mapped.type != TEXT or not is_number(wanted):
+                return mapped
+            # its text is read by the marks, so the numbers of the file are written with them
+            return _bound(name, text, parsed, _marked(variants), flags)
         except duckdb.Error as error:
             first_error = first_error or str(error).splitlines()[0]
     raise ExpressionError(
@@ -587,10 +645,42 @@ def bind(name: str, text: str, available: Sequence[SourceColumn]) -> Mapped:
     )
 
 
-def _bound(name: str, text: str, parsed: _Parsed, variants: Mapping[str, Variant]) -> Mapped:
+def _tell_numbers(parsed: _Parsed, by_name: Mapping[str, SourceColumn]) -> list[Variant]:
+    """Have parse_price take numbers of the file as they are, where its text is of one column."""
+    flags: dict[Variant, None] = {}
+    for node, references in parsed.prices:
+        columns = {by_name[names[0].lower()] for names in references}
+        if [column.tells_numbers for column in columns] == [True]:
+            flag = Variant(columns.pop(), "BOOLEAN", "number")
+            flags[flag] = None
+            node["function_name"] = "tradewind_price"
+            node["children"].insert(0, _column_node([flag.alias]))
+    return list(flags)
+
+
+def _column_node(names: list[str]) -> dict[str, Any]:
+    return {"class": "COLUMN_REF", "type": "COLUMN_REF", "alias": "", "column_names": names}
+
+
+def _marked(variants: Mapping[str, Variant]) -> dict[str, Variant]:
+    return {
+        key: replace(each, role="marked")
+        if each.column.tells_numbers and each.type == TEXT
+        else each
+        for key, each in variants.items()
+    }
+
+
+def _bound(
+    name: str,
+    text: str,
+    parsed: _Parsed,
+    variants: Mapping[str, Variant],
+    flags: Sequence[Variant],
+) -> Mapped:
     """An expression over its columns as given types; DuckDB's own error if they do not fit."""
-    sql, lookups = _rewrite(parsed, variants)
-    columns: list[Variant | Lookup] = [*variants.values(), *lookups]
+    sql, lookups = _rewrite(parsed, variants, flags)
+    columns: list[Variant | Lookup] = [*variants.values(), *flags, *lookups]
     can_fail = parsed.can_fail and bool(variants)
     result = _result_type(sql, columns)
     _try_on_nulls(f"try({{'v': {sql}}})" if can_fail else sql, columns)
@@ -600,7 +690,7 @@ def _bound(name: str, text: str, parsed: _Parsed, variants: Mapping[str, Variant
         sql=sql,
         can_fail=can_fail,
         type=result,
-        variants=tuple(variants.values()),
+        variants=(*variants.values(), *flags),
         lookups=tuple(lookups),
     )
 
@@ -629,19 +719,21 @@ def _choices(column: SourceColumn, as_number: bool) -> list[str]:
     return [column.type, *(kind for kind in _VARIANTS if kind != column.type)]
 
 
-def _rewrite(parsed: _Parsed, variants: Mapping[str, Variant]) -> tuple[str, list[Lookup]]:
+def _rewrite(
+    parsed: _Parsed, variants: Mapping[str, Variant], flags: Sequence[Variant]
+) -> tuple[str, list[Lookup]]:
     """The expression over the aliases of the variants and of the country codes it needs."""
     originals = [list(names) for names in parsed.references]
     try:
         for names in parsed.references:
             names[0] = variants[names[0].lower()].alias
-        return _aliased(parsed, variants)
+        return _aliased(parsed, [*variants.values(), *flags])
     finally:
         for names, original in zip(parsed.references, originals, strict=True):
             names[0] = original[0]
 
 
-def _aliased(parsed: _Parsed, variants: Mapping[str, Variant]) -> tuple[str, list[Lookup]]:
+def _aliased(parsed: _Parsed, variants: Sequence[Variant]) -> tuple[str, list[Lookup]]:
     node = parsed.tree["statements"][0]["node"]
     whole = node["select_list"]
     lookups = []
@@ -649,7 +741,7 @@ def _aliased(parsed: _Parsed, variants: Mapping[str, Variant]) -> tuple[str, lis
         for names, argument in parsed.countries:
             node["select_list"] = [argument]
             argument_sql = _text(parsed.tree)
-            _result_type(argument_sql, list(variants.values()))
+            _result_type(argument_sql, variants)
             lookups.append(Lookup(f"try(cast({argument_sql} as varchar))"))
             names[0] = lookups[-1].alias
     finally:
@@ -707,7 +799,7 @@ def compile_mapping(
         if column.name not in expressions:
             continue
         try:
-            bound = bind(column.name, expressions[column.name], available)
+            bound = bind(column.name, expressions[column.name], available, column.type)
             if not bound.variants and not bound.lookups:
                 _check_constant(bound, column.type, Marks.of(source))
             mapped.append(bound)

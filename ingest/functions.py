@@ -66,6 +66,17 @@ create or replace temp macro parse_price
             )
         end
 """
+# As parse_price, of a text that may be how a number of the file is written.
+_NUMBER_OR_PRICE = """
+create or replace temp macro tradewind_price
+    (is_number, text) as
+        coalesce(case when is_number then try_cast(text as decimal(18, 4)) end, parse_price(text)),
+    (is_number, text, decimal_mark) as
+        coalesce(
+            case when is_number then try_cast(text as decimal(18, 4)) end,
+            parse_price(text, decimal_mark)
+        )
+"""
 _CURRENCIES = (
     "create or replace temp macro price_currency(text) as "
     "tradewind_price_currency(cast(text as varchar))",
@@ -156,6 +167,7 @@ def register(connection: duckdb.DuckDBPyConnection) -> None:
     _create_readers(connection)
     connection.execute(_IS_NOT_BLANK)
     connection.execute(_PARSE_PRICE)
+    connection.execute(_NUMBER_OR_PRICE)
     for macro in _CURRENCIES:
         connection.execute(macro)
     connection.execute(_PARSE_DATE)

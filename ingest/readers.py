@@ -28,15 +28,17 @@ from typing import IO
 
 import duckdb
 
+from ingest import workbooks
 from ingest.company import Source
 from ingest.errors import DeliveryRefused
-from ingest.expressions import TEXT, SourceColumn, source_alias
+from ingest.expressions import PRICE_FUNCTION, TEXT, SourceColumn, number_alias, source_alias
 from ingest.home import Home
 from ingest.landing import Delivery, ending, natural_key
 from ingest.package import RATE_COLUMNS, extract_rates, rates_sql
 from ingest.processes import is_running
 from ingest.remote import load_extension
 from ingest.sql import literal, quoted
+from ingest.workbooks import MARK
 
 FORMATS = {
     ".csv": "csv",
@@ -68,6 +70,7 @@ _SAMPLE_PARTS = 20
 _MAX_LINE = 16 << 20
 _COPY = 4 << 20
 _FILE_INDEX = "file_index"
+_JSON_NUMBERS = ("DOUBLE", "BIGINT", "UBIGINT", "HUGEINT", "UHUGEINT")
 _numbers = count()
 csv.field_size_limit(_MAX_LINE)
 
@@ -382,10 +385,17 @@ def _open(
             return _open_json(connection, source, delivery, path, name, kind)
         if kind == "xlsx":
             load_extension(connection, "excel")
-        described = _described(connection, _single_sql(source, path, kind))
-    except duckdb.Error as error:
+            path = workbooks.with_marked_numbers(path, folder) if tells_numbers(source) else path
+        described = _described(connection, source, path, kind)
+    except (duckdb.Error, zipfile.BadZipFile) as error:
         raise _unreadable(name, where, kind, str(error)) from error
     return Part(delivery, path, name, kind, _renamed(source, described, where))
+
+
+def tells_numbers(source: Source) -> bool:
+    """Whether it matters which values of a workbook or of JSON are numbers and which are texts."""
+    texts = (text for layout in source.all_layouts for text in layout.columns.values())
+    return source.decimal != "." or any(PRICE_FUNCTION in text.lower() for text in texts)
 
 
 def _format(source: Source, path: Path, where: str) -> str:
@@ -573,9 +583,12 @@ def _unique(names: Sequence[str]) -> tuple[SourceColumn, ...]:
     return tuple(columns)
 
 
-def _described(connection: duckdb.DuckDBPyConnection, sql: str) -> list[SourceColumn]:
-    rows = connection.execute(f"describe {sql}").fetchall()
-    return [SourceColumn(str(row[0]), str(row[1])) for row in rows]
+def _described(
+    connection: duckdb.DuckDBPyConnection, source: Source, path: Path, kind: str
+) -> list[SourceColumn]:
+    rows = connection.execute(f"describe {_single_sql(source, path, kind)}").fetchall()
+    told = kind == "xlsx" and tells_numbers(source)
+    return [SourceColumn(str(row[0]).removeprefix(MARK), str(row[1]), told) for row in rows]
 
 
 def _renamed(
@@ -585,7 +598,7 @@ def _renamed(
         return tuple(columns)
     _check_names(source, len(columns), where)
     pairs = zip(source.column_names, columns, strict=True)
-    return tuple(SourceColumn(name, column.type) for name, column in pairs)
+    return tuple(replace(column, name=name) for name, column in pairs)
 
 
 # ---------------------------------------------------------------- JSON
@@ -632,7 +645,7 @@ def _open_json(
     kind: str,
 ) -> Part:
     table = _read_json(connection, source, path, kind)
-    columns = _json_columns(connection, table)
+    columns = _json_columns(connection, table, tells_numbers(source))
     if not columns and (_first_character(path) == b"" or _has_rows(connection, table)):
         raise DeliveryRefused(
             f"{name} holds no JSON object with keys",
@@ -676,7 +689,9 @@ def _first_character(path: Path) -> bytes:
         return opened.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
 
 
-def _json_columns(connection: duckdb.DuckDBPyConnection, table: str) -> tuple[SourceColumn, ...]:
+def _json_columns(
+    connection: duckdb.DuckDBPyConnection, table: str, told: bool
+) -> tuple[SourceColumn, ...]:
     rows = connection.execute(
         f"""
         select name, min(place) from (
@@ -686,7 +701,7 @@ def _json_columns(connection: duckdb.DuckDBPyConnection, table: str) -> tuple[So
         ) group by name order by min(place)
         """
     ).fetchall()
-    return tuple(SourceColumn(str(name)) for name, _ in rows if name)
+    return tuple(SourceColumn(str(name), tells_numbers=told) for name, _ in rows if name)
 
 
 # ---------------------------------------------------------------- relations
@@ -711,13 +726,23 @@ def _group(source: Source, parts: tuple[Part, ...]) -> Group:
     if kind == "rates":
         rates = rates_sql(parts[0].path, source.currencies, source.start)
         return Group(parts, f"select *, 0 as {PART} from ({rates})")
-    names = ", ".join(_nulled(source, column) for column in parts[0].columns)
-    sheet = _single_sql(source, parts[0].path, kind)
+    return _sheet_group(source, parts)
+
+
+def _sheet_group(source: Source, parts: tuple[Part, ...]) -> Group:
+    names = []
+    for column in parts[0].columns:
+        name = quoted(column.name)
+        value = f"ltrim({name}, '{MARK}')" if column.tells_numbers else name
+        names.append(f"{_null_sql(source, value)} as {name}")
+        if column.tells_numbers:
+            names.append(f"starts_with({name}, '{MARK}') as {quoted(number_alias(column.name))}")
+    sheet = _single_sql(source, parts[0].path, "xlsx")
     aliases = ", ".join(quoted(column.name) for column in parts[0].columns)
     # rows that only have a format, as workbooks carry below their table, are no rows
     filled = " or ".join(f"{quoted(column.name)} <> ''" for column in parts[0].columns)
     rows = f"from ({sheet}) as sheet({aliases}) where {filled}"
-    return Group(parts, f"select {names}, 0 as {PART} {rows}")
+    return Group(parts, f"select {', '.join(names)}, 0 as {PART} {rows}")
 
 
 def _csv_group(source: Source, parts: tuple[Part, ...]) -> Group:
@@ -757,6 +782,10 @@ def json_sql(source: Source, part: Part, number: int | str) -> str:
         pointer = "/" + column.name.replace("~", "~0").replace("/", "~1")
         value = f"json_extract_string(record, {literal(pointer)})"
         names.append(f"{_null_sql(source, value)} as {quoted(column.name)}")
+        if column.tells_numbers:
+            kind = f"json_type(record, {literal(pointer)})"
+            listed = ", ".join(literal(each) for each in _JSON_NUMBERS)
+            names.append(f"({kind} in ({listed})) as {quoted(number_alias(column.name))}")
     listed = ", ".join([*names, f"{number} as {PART}"])
     return f"select {listed} from {part.table} where record is not null"
 

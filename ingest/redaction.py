@@ -28,7 +28,7 @@ from typing import Any
 
 import duckdb
 
-from ingest import forgotten, functions, readers
+from ingest import forgotten, functions, readers, workbooks
 from ingest.company import Company, Source
 from ingest.errors import CompanyFileError, DeliveryRefused
 from ingest.expressions import (
@@ -37,6 +37,7 @@ from ingest.expressions import (
     Mapped,
     SourceColumn,
     compile_mapping,
+    number_alias,
     source_alias,
 )
 from ingest.forgotten import PERSONAL, TOKEN, TOKEN_DIGITS, People
@@ -48,6 +49,7 @@ from ingest.remote import load_extension
 from ingest.specification import ENTITIES, Entity
 from ingest.sql import literal, quoted
 from ingest.stage import mapped_sql
+from ingest.workbooks import MARK
 
 _RAW = re.compile('"\\\\u0000([^"\\\\]*)"')
 _ZIP_DAY = (1980, 1, 1, 0, 0, 0)
@@ -653,6 +655,8 @@ def _table(found: _Found, path: Path, part: Part, out: Path) -> Counts:
         options = f"format xlsx, header {str(source.header).lower()}{sheet}"
     if counts.any:
         found.connection.execute(f"copy ({query}) to {literal(str(out))} ({options})")
+        if any(column.tells_numbers for column in part.columns):
+            workbooks.with_plain_numbers(out, out.parent).replace(out)
     return counts
 
 
@@ -661,6 +665,9 @@ def _listed(found: _Found, columns: Sequence[SourceColumn]) -> Iterator[str]:
     for column in columns:
         mine, other = _mine(found, column), _other(found, column)
         left = f"case when {found.is_theirs} then {mine} else {other} end"
+        if column.tells_numbers:
+            mark = f"case when {quoted(number_alias(column.name))} then {literal(MARK)} else '' end"
+            left = f"{mark} || {left}"
         yield f"{left} as {quoted(column.name)}"
 
 

@@ -23,6 +23,7 @@ from ingest.expressions import (
     Marks,
     cast_sql,
     expected,
+    number_alias,
     source_alias,
 )
 from ingest.readers import PART, Group, Part
@@ -376,7 +377,7 @@ class _Query:
         return [
             f"{quoted(column.name)} as {quoted(source_alias(column.name))}"
             for column in self.group.columns
-        ]
+        ] + [quoted(number_alias(c.name)) for c in self.group.columns if c.tells_numbers]
 
     def _variants(self) -> list[str]:
         return [f"{v.sql(self.marks)} as {quoted(v.alias)}" for v in self.mapping.variants]

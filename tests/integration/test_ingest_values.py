@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -199,6 +200,60 @@ def test_empty_rows_of_a_workbook_are_no_rows(tmp_path: Path) -> None:
     result = bench.run()
     assert (result.rows_delivered, result.rows_loaded) == (2, 2)
     assert bench.rows("select _row_number from raw.sales order by 1") == [(1,), (2,)]
+
+
+GERMAN = "decimal: ','\nthousands: '.'"
+# what a cell or a JSON value holds, and what it is where decimals have commas
+NUMBERS = [(1.234, "1.2340"), (12.5, "12.5000"), (1e-3, "0.0010"), (7, "7.0000"),
+           ("1.234", "1234.0000"), ("1.234,5", "1234.5000")]  # fmt: skip
+
+
+def _delivered(bench: Workbench, ending: str, prices: Sequence[object], product: object) -> None:
+    rows = [
+        [number, "2024-01-02", "Germany", "c", product, 2, price]
+        for number, price in enumerate(prices)
+    ]
+    names = HEADER.split(",")
+    content = workbook(names, *rows)
+    if ending == "json":
+        content = json.dumps([dict(zip(names, row, strict=True)) for row in rows]).encode()
+    bench.write(f"a.{ending}", content)
+
+
+@pytest.mark.parametrize("ending", ["xlsx", "json"])
+@pytest.mark.parametrize("reading", ["price", "price * 1", "coalesce(price, '0')"])
+def test_marks_are_of_texts_and_numbers_are_taken_as_they_are(
+    tmp_path: Path, ending: str, reading: str
+) -> None:
+    columns = COLUMNS.replace("unit_price: price", f'unit_price: "{reading}"')
+    bench = Workbench.of(tmp_path, GERMAN, columns, path="data/*")
+    _delivered(bench, ending, [each for each, _ in NUMBERS], "00123")
+    assert bench.run().rows_loaded == len(NUMBERS)
+    found = bench.rows("select unit_price::varchar, product_id from raw.sales order by order_id")
+    assert found == [(expected, "00123") for _, expected in NUMBERS]
+
+
+@pytest.mark.parametrize("ending", ["xlsx", "json"])
+@pytest.mark.parametrize("price", ["parse_price(price)", "parse_price(trim(price), ',')"])
+def test_parse_price_takes_a_number_of_the_file_as_it_is(
+    tmp_path: Path, ending: str, price: str
+) -> None:
+    columns = COLUMNS.replace("unit_price: price", f'unit_price: "{price}"')
+    bench = Workbench.of(tmp_path, "", columns, path="data/*")
+    _delivered(bench, ending, [1.234, 1e-7, "1.234,50 €"], 123456789012345.5)
+    bench.run()
+    found = bench.rows("select unit_price::varchar, product_id from raw.sales order by order_id")
+    assert [value for value, _ in found] == ["1.2340", "0.0000", "1234.5000"]
+    assert {value for _, value in found} == {"123456789012345.5"}
+
+
+def test_a_bad_row_shows_the_numbers_of_its_workbook_as_they_are(tmp_path: Path) -> None:
+    bench = Workbench.of(tmp_path, f"{GERMAN}\nquarantine_limit_pct: 100", path="data/*")
+    _delivered(bench, "xlsx", [1.5, "free"], 123456789012345)
+    assert bench.run().rows_quarantined == 1
+    [(raw,)] = bench.rows("select raw_row from quarantine.rows")
+    assert json.loads(raw)["price"] == "free"
+    assert json.loads(raw)["product"] == "123456789012345"
 
 
 def test_an_unknown_sheet_is_named(tmp_path: Path) -> None:

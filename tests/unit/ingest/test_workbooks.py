@@ -1,0 +1,59 @@
+"""What is told of a workbook past DuckDB's own reader."""
+
+import zipfile
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from ingest.workbooks import MARK, with_marked_numbers, with_plain_numbers
+
+# as programs write a cell: with a style, a formula, a type, a prefix, on a line of its own
+NUMBERS = [
+    b'<c r="A1"><v>1.5</v></c>',
+    b'<c r="A1" s="3" t="n"><v>-1.5</v></c>',
+    b'<c r="A1"><f>SUM(B1:B2)</f><v>2</v></c>',
+    b'<c r="A1"><f t="shared" si="0"/><v>2</v></c>',
+    b"<x:c r='A1' s='1'>\n <x:v>1E-7</x:v></x:c>",
+]
+TEXTS = [
+    b'<c r="A1" t="s"><v>12</v></c>',
+    b'<c r="A1" s="1" t="str"><f>A2</f><v>12</v></c>',
+    b'<c r="A1" t="inlineStr"><is><t>1.5</t></is></c>',
+    b'<c r="A1" t="b"><v>1</v></c>',
+    b'<c r="A1" s="1"/><c r="B1" t="s"><v>3</v></c>',
+    b'<cols><col min="1" max="2"/></cols>',
+]
+
+
+def _sheet(path: Path) -> bytes:
+    with zipfile.ZipFile(path) as archive:
+        return archive.read("xl/worksheets/sheet1.xml")
+
+
+@pytest.mark.parametrize("cell", [*NUMBERS, *TEXTS])
+def test_numbers_are_marked_and_nothing_else(tmp_path: Path, cell: bytes) -> None:
+    book = tmp_path / "a.xlsx"
+    with zipfile.ZipFile(book, "w") as archive:
+        archive.writestr("xl/worksheets/sheet1.xml", b"<row>" + cell + b"</row>")
+    marked = _sheet(with_marked_numbers(book, tmp_path))
+    assert marked.count(MARK.encode()) == (cell in NUMBERS)
+    assert marked.replace(MARK.encode(), b"") == b"<row>" + cell + b"</row>"
+
+
+def test_marked_texts_become_numbers_again(tmp_path: Path) -> None:
+    book = tmp_path / "a.xlsx"
+    with zipfile.ZipFile(book, "w") as archive:
+        cells = f'<c r="A1" t="inlineStr"><is><t>{MARK}1.5</t></is></c><c r="B1" t="inlineStr">'
+        archive.writestr("xl/worksheets/sheet1.xml", f"{cells}<is><t>1.5</t></is></c>")
+    assert _sheet(with_plain_numbers(book, tmp_path)).startswith(b'<c r="A1"><v>1.5</v></c><c')
+
+
+def test_numbers_are_marked_from_the_first_row_to_the_last(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    for number in range(9_000):
+        book.active.append([number, f"text {number}", number / 7, str(number), None, "x" * 200])
+    book.save(tmp_path / "a.xlsx")
+    sheet = _sheet(with_marked_numbers(tmp_path / "a.xlsx", tmp_path))
+    assert sheet.count(MARK.encode()) == 18_000
