@@ -474,7 +474,7 @@ def _infer_readable(
 ) -> Schema:
     try:
         return infer(connection, source, group, known)
-    except duckdb.InvalidInputException as error:
+    except duckdb.Error as error:
         mended = with_one_line_ending(source, group, folder, error)
         return infer(connection, source, mended, known)
 

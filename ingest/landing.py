@@ -49,6 +49,8 @@ _BATCH_BYTES = 256 << 20
 # while one file is read another is hashed; a disk writes what several wait for at once
 _FETCHED_AT_ONCE = 2
 _SYNCED_AT_ONCE = 8
+# two blocks of zeros
+_TAR_END = bytes(1024)
 _ARCHIVE_ENDINGS = (".gz", ".zip", ".tgz", ".tar")
 
 
@@ -927,20 +929,23 @@ def check_whole(path: Path, shown: str, where: str) -> None:
         DeliveryRefused: The file has no bytes, or its format's own end is missing or wrong.
     """
     if path.stat().st_size == 0:
-        raise _cut_off(shown, where, "it is empty (0 bytes)")
+        raise cut_off(shown, where, "it is empty (0 bytes)")
     last = ending(shown)
     reason = None
     if last.endswith((".gz", ".tgz")):
-        reason = _gzip_problem(path)
+        reason = _gzip_problem(path, is_tar=last.endswith((".tgz", ".tar.gz")))
+    elif last.endswith(".tar"):
+        reason = _tar_problem(_tail(path, len(_TAR_END)))
     elif last.endswith((".zip", ".xlsx")):
         reason = _zip_problem(path)
     elif last.endswith(".parquet"):
         reason = _parquet_problem(path)
     if reason:
-        raise _cut_off(shown, where, reason)
+        raise cut_off(shown, where, reason)
 
 
-def _cut_off(shown: str, where: str, reason: str) -> DeliveryRefused:
+def cut_off(shown: str, where: str, reason: str) -> DeliveryRefused:
+    """The refusal of a file that was not delivered to its end."""
     return DeliveryRefused(
         f"{shown} is not a whole file: {reason}",
         where,
@@ -949,16 +954,28 @@ def _cut_off(shown: str, where: str, reason: str) -> DeliveryRefused:
     )
 
 
-def _gzip_problem(path: Path) -> str | None:
+def _gzip_problem(path: Path, is_tar: bool) -> str | None:
     import gzip
 
+    tail = b""
     try:
         with gzip.open(path, "rb") as opened:
-            while opened.read(_CHUNK):
-                pass
+            while chunk := opened.read(_CHUNK):
+                tail = (tail + chunk)[-len(_TAR_END) :]
     except (EOFError, OSError, zlib.error) as error:
         return f"reading it as gzip fails ({error})"
-    return None
+    return _tar_problem(tail) if is_tar else None
+
+
+def _tar_problem(tail: bytes) -> str | None:
+    """A tar that ends where a member does looks whole but for the end that is missing."""
+    return None if tail == _TAR_END else "the end of the tar archive is missing"
+
+
+def _tail(path: Path, size: int) -> bytes:
+    with path.open("rb") as opened:
+        opened.seek(max(0, path.stat().st_size - size))
+        return opened.read()
 
 
 def _zip_problem(path: Path) -> str | None:
@@ -969,15 +986,16 @@ def _zip_problem(path: Path) -> str | None:
             bad = opened.testzip()
     except (zipfile.BadZipFile, EOFError, OSError, zlib.error) as error:
         return f"reading it as zip fails ({error})"
+    except RuntimeError:
+        # a password, or a packing that Python does not know: whole perhaps, and refused when read
+        return None
     return f"its member {bad} is damaged" if bad else None
 
 
 def _parquet_problem(path: Path) -> str | None:
     with path.open("rb") as opened:
         head = opened.read(4)
-        opened.seek(max(0, path.stat().st_size - 4))
-        tail = opened.read(4)
-    if (head, tail) == (b"PAR1", b"PAR1"):
+    if (head, _tail(path, 4)) == (b"PAR1", b"PAR1"):
         return None
     return "it does not begin and end with the mark of a Parquet file"
 

@@ -388,7 +388,7 @@ class _Loader:
         """The stage of a group, its line endings made one where they keep it from being read."""
         try:
             return self._stage(group, warnings)
-        except duckdb.InvalidInputException as error:
+        except duckdb.Error as error:
             mended = with_one_line_ending(self.source, group, folder, error)
             return self._stage(mended, warnings)
 

@@ -33,7 +33,7 @@ from ingest.company import Source
 from ingest.errors import DeliveryRefused
 from ingest.expressions import PRICE_FUNCTION, TEXT, SourceColumn, number_alias, source_alias
 from ingest.home import Home
-from ingest.landing import Delivery, ending, natural_key
+from ingest.landing import Delivery, cut_off, ending, natural_key
 from ingest.package import RATE_COLUMNS, extract_rates, rates_sql
 from ingest.processes import is_running
 from ingest.remote import load_extension
@@ -52,6 +52,7 @@ FORMATS = {
     ".xlsx": "xlsx",
 }
 _FOREIGN_ARCHIVES = (".bz2", ".xz", ".zst", ".7z", ".rar")
+_INNER = (".zip", ".tar", ".tgz", ".tar.gz", *_FOREIGN_ARCHIVES)
 PART = "_tradewind_part"
 # as Python calls them, whatever their names in the company file
 _UTF8 = ("utf-8", "utf-8-sig", "ascii")
@@ -70,6 +71,9 @@ _SAMPLE_PARTS = 20
 _MAX_LINE = 16 << 20
 _COPY = 4 << 20
 _FILE_INDEX = "file_index"
+_BROKEN_SHEET = "XML parse error"
+_ENDS_OF_JSON = {b"[": b"]", b"{": b"}"}
+_TAIL = 1 << 16
 _JSON_NUMBERS = ("DOUBLE", "BIGINT", "UBIGINT", "HUGEINT", "UHUGEINT")
 _numbers = count()
 csv.field_size_limit(_MAX_LINE)
@@ -228,9 +232,7 @@ def _hides_file_index(part: Part) -> bool:
     return part.format == "parquet" and any(c.name.lower() == _FILE_INDEX for c in part.columns)
 
 
-def with_one_line_ending(
-    source: Source, group: Group, folder: Path, error: duckdb.InvalidInputException
-) -> Group:
+def with_one_line_ending(source: Source, group: Group, folder: Path, error: duckdb.Error) -> Group:
     """A group of CSV files whose lines all end alike, for DuckDB stops where they do not.
 
     Args:
@@ -238,7 +240,13 @@ def with_one_line_ending(
         group: The group that could not be read.
         folder: A folder for the files as mended.
         error: Why it could not be read; raised again where that has another reason.
+
+    Raises:
+        DeliveryRefused: A file is damaged in a place that only reading all of it has come to.
     """
+    for part in group.parts:
+        if f'"{part.path}"' in str(error) or _BROKEN_SHEET in str(error):
+            raise _unreadable(source, part.path, part.name, part.format, str(error)) from error
     if group.format != "csv" or "state machine reached an invalid state" not in str(error):
         raise error
     parts = (
@@ -271,8 +279,8 @@ def _unpack(
         raise DeliveryRefused(
             f"{delivery.path} cannot be unpacked: {e}",
             where,
-            "a whole archive without a password",
-            "send the file again, then run again",
+            "a whole archive without a password, packed as gzip, tar or zip (Deflate) are",
+            "send the file again, packed so, then run again",
         ) from e
 
 
@@ -316,6 +324,15 @@ def _chosen(source: Source, names: Sequence[str], where: str) -> list[str]:
         ]
     else:
         chosen = [name for name in names if _looks_like_data(source, name)]
+        inner = [name for name in names if name.lower().endswith(_INNER) and _is_shown(name)]
+        if chosen and inner and source.format is None:
+            raise DeliveryRefused(
+                f"there is an archive within the archive: {', '.join(inner[:5])}",
+                where,
+                "files of data in an archive",
+                "have it packed without the inner archive, or set `members:` of the source to a "
+                "pattern that leaves it out",
+            )
     if not chosen:
         raise DeliveryRefused(
             f"no member of the archive is one to read: {', '.join(names[:5]) or 'it is empty'}",
@@ -327,10 +344,15 @@ def _chosen(source: Source, names: Sequence[str], where: str) -> list[str]:
 
 
 def _looks_like_data(source: Source, name: str) -> bool:
-    parts = Path(name).parts
-    if any(part.startswith(("__MACOSX", ".")) and part.strip(".") for part in parts):
+    if not _is_shown(name):
         return False
     return source.format is not None or Path(_without_gz(name)).suffix.lower() in FORMATS
+
+
+def _is_shown(name: str) -> bool:
+    """Whether a member is none of those that programs put into archives for themselves."""
+    parts = Path(name).parts
+    return not any(part.startswith(("__MACOSX", ".")) and part.strip(".") for part in parts)
 
 
 def _without_gz(name: str) -> str:
@@ -388,7 +410,7 @@ def _open(
             path = workbooks.with_marked_numbers(path, folder) if tells_numbers(source) else path
         described = _described(connection, source, path, kind)
     except (duckdb.Error, zipfile.BadZipFile) as error:
-        raise _unreadable(name, where, kind, str(error)) from error
+        raise _unreadable(source, path, name, kind, str(error)) from error
     return Part(delivery, path, name, kind, _renamed(source, described, where))
 
 
@@ -412,7 +434,9 @@ def _format(source: Source, path: Path, where: str) -> str:
     return known
 
 
-def _unreadable(name: str, where: str, kind: str, error: str) -> DeliveryRefused:
+def _unreadable(source: Source, path: Path, name: str, kind: str, error: str) -> DeliveryRefused:
+    where = f"source {source.name}: {name}"
+    error = error.replace(str(path), name)
     sheet = re.search(r'Sheet "(.*)" not found', error)
     if sheet:
         return DeliveryRefused(
@@ -644,6 +668,8 @@ def _open_json(
     name: str,
     kind: str,
 ) -> Part:
+    if kind == "json":
+        _check_json_end(source, path, name)
     table = _read_json(connection, source, path, kind)
     columns = _json_columns(connection, table, tells_numbers(source))
     if not columns and (_first_character(path) == b"" or _has_rows(connection, table)):
@@ -661,6 +687,18 @@ def _open_json(
             "correct `records:` of the source: the keys on the way to the list, joined by dots",
         )
     return Part(delivery, path, name, kind, columns, table=table)
+
+
+def _check_json_end(source: Source, path: Path, name: str) -> None:
+    """Refuse JSON that breaks off, which DuckDB takes for whole where it ends after a comma."""
+    with path.open("rb") as opened:
+        opened.seek(max(0, path.stat().st_size - _TAIL))
+        last = opened.read().rstrip()[-1:]
+    first = _first_character(path)
+    wanted = _ENDS_OF_JSON.get(first, last)
+    if last not in (b"", wanted):
+        reason = f"it begins with {first.decode()} and does not end with {wanted.decode()}"
+        raise cut_off(name, f"source {source.name}: {name}", reason)
 
 
 def _has_rows(connection: duckdb.DuckDBPyConnection, table: str) -> bool:

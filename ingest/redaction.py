@@ -151,7 +151,7 @@ class _Found:
         """Find out who stands in the file."""
         try:
             rows = list(self._ids())
-        except duckdb.InvalidInputException as error:
+        except duckdb.Error as error:
             source = self.redactor.source
             mended = with_one_line_ending(source, self.group, folder, error)
             self.group = replace(mended, sql=mended.sample_sql)

@@ -7,6 +7,7 @@ parser that makes an object of each would take many times as long as reading the
 import re
 import shutil
 import zipfile
+import zlib
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -33,9 +34,12 @@ def with_marked_numbers(path: Path, folder: Path) -> Path:
     """A copy of a workbook in which `MARK` stands before each number of a cell.
 
     Raises:
-        zipfile.BadZipFile: It is no workbook.
+        zipfile.BadZipFile: It is no workbook that can be unpacked.
     """
-    return _changed(path, folder, _NUMBER, rb"\1" + MARK.encode())
+    try:
+        return _changed(path, folder, _NUMBER, rb"\1" + MARK.encode())
+    except (EOFError, RuntimeError, zlib.error) as error:
+        raise zipfile.BadZipFile(str(error)) from error
 
 
 def with_plain_numbers(path: Path, folder: Path) -> Path:

@@ -9,6 +9,7 @@ import signal
 import ssl
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 import zipfile
@@ -102,6 +103,16 @@ def _zip(content: bytes) -> bytes:
     return buffer.getvalue()
 
 
+def _tar(*contents: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for number, content in enumerate(contents):
+            info = tarfile.TarInfo(f"{number}.csv")
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
@@ -111,8 +122,19 @@ def _zip(content: bytes) -> bytes:
         ("a.zip", _zip(os.urandom(9000))[:5000]),
         ("a.parquet", b"PAR1 and then it stops"),
         ("a.xlsx", b"PK not a workbook"),
+        ("a.tar", _tar(b"one", b"two")[:2048]),
+        ("a.tar.gz", gzip.compress(_tar(b"one", b"two")[:1024])),
     ],
-    ids=["empty", "gzip", "zip without its end", "half a zip", "parquet", "xlsx"],
+    ids=[
+        "empty",
+        "gzip",
+        "zip without its end",
+        "half a zip",
+        "parquet",
+        "xlsx",
+        "tar of fewer members",
+        "tar in gzip of fewer members",
+    ],
 )
 def test_a_file_that_is_not_whole_is_refused_and_the_others_are_landed(
     tmp_path: Path, name: str, content: bytes

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from ingest import quarantine, readers
+from ingest import drift, quarantine, readers
 from ingest.errors import CompanyFileError, DeliveryRefused
 from ingest.landing import manifest
 from ingest.load import pending, prepare
@@ -513,11 +513,92 @@ def test_a_packing_that_is_not_read_says_which_are(tmp_path: Path) -> None:
     assert "packed as one of these" in str(refused.value.next_step)
 
 
-def test_a_truncated_json_file_is_refused(tmp_path: Path) -> None:
-    bench = Workbench.of(tmp_path, path="data/*.json")
-    bench.write("a.json", json.dumps(_records()).encode()[:-20])
-    with pytest.raises(DeliveryRefused, match="cannot be read as json"):
+@pytest.mark.parametrize("end", [b'"}, {"order"', b"},", b"}, \n"])
+@pytest.mark.parametrize("name", ["a.json", "a.json.gz"])
+def test_a_truncated_json_file_is_refused(tmp_path: Path, name: str, end: bytes) -> None:
+    bench = Workbench.of(tmp_path, path="data/*")
+    whole = json.dumps(_records()).encode()
+    cut = whole[: whole.index(end.rstrip())] + end
+    bench.write(name, gzip.compress(cut) if name.endswith(".gz") else cut)
+    with pytest.raises(DeliveryRefused, match=f"{name} is not a whole file"):
         bench.run()
+
+
+def test_a_fault_in_json_is_told_under_the_name_of_the_file(tmp_path: Path) -> None:
+    bench = Workbench.of(tmp_path, path="data/*")
+    bench.write("a.json.gz", gzip.compress(b'[{"order": 1}, {"order" 2}]'))
+    with pytest.raises(DeliveryRefused, match=r"cannot be read as json: .*a\.json\.gz") as refused:
+        bench.run()
+    assert str(tmp_path) not in str(refused.value)
+
+
+def _locked() -> bytes:
+    """A zip file whose member says that it is encrypted."""
+    content = bytearray(_zip({"a.csv": _csv()}))
+    for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(mark) + flags] |= 1
+    return bytes(content)
+
+
+def _packed_otherwise() -> bytes:
+    """A zip file whose member is packed by a method of which Python knows nothing."""
+    content = bytearray(_zip({"a.csv": _csv()}))
+    for mark, method in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        content[content.index(mark) + method] = 9
+    return bytes(content)
+
+
+def _broken_sheet() -> bytes:
+    with zipfile.ZipFile(io.BytesIO(_xlsx())) as book:
+        members = {name: book.read(name) for name in book.namelist()}
+    sheet = "xl/worksheets/sheet1.xml"
+    return _zip({**members, sheet: members[sheet][:-200]})
+
+
+def _broken_page(folder: Path) -> bytes:
+    path = folder / "made.parquet"
+    names = ", ".join(f"'{name}-' || i as \"{name}\"" for name in HEADER.split(","))
+    duckdb.connect().execute(
+        f"copy (select {names} from range(20000) as t(i)) to '{path}' (compression snappy)"
+    )
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3 : len(content) // 3 + 2000] = bytes(2000)
+    return bytes(content)
+
+
+DAMAGED = {
+    "locked.zip": lambda _: _locked(),
+    "packed.zip": lambda _: _packed_otherwise(),
+    "sheet.xlsx": lambda _: _broken_sheet(),
+    "page.parquet": _broken_page,
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_file_that_cannot_be_read_to_its_end_is_refused_by_its_name(
+    tmp_path: Path, name: str
+) -> None:
+    bench = Workbench.of(tmp_path, path="data/*")
+    bench.write(name, DAMAGED[name](tmp_path))
+    bench.land()
+    told = f"{name} cannot be"
+    with pytest.raises(DeliveryRefused, match=told) as refused:
+        bench.load()
+    assert refused.value.next_step
+    assert told in str(drift.check(bench.source, bench.company, bench.home).error)
+
+
+@pytest.mark.parametrize("nested", ["in.zip", "in/b.tar.gz", "b.7z"])
+def test_an_archive_beside_data_in_an_archive_is_not_passed_over(
+    tmp_path: Path, nested: str
+) -> None:
+    bench = Workbench.of(tmp_path, path="data/*.zip")
+    bench.write("a.zip", _zip({"a.csv": _csv(), nested: _zip({"b.csv": _csv()})}))
+    with pytest.raises(DeliveryRefused, match=f"archive within the archive: {nested}") as refused:
+        bench.run()
+    assert "`members:`" in str(refused.value.next_step)
+    bench.describe("members: '*.csv'", path="data/*.zip")
+    assert bench.run().rows_loaded == 3
 
 
 def test_members_of_an_archive_are_chosen_and_numbered_through(tmp_path: Path) -> None:
