@@ -13,7 +13,7 @@ content of a file.
 import itertools
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cache
@@ -74,11 +74,32 @@ class SourceColumn:
         type: Its DuckDB type; VARCHAR in all files of text.
         tells_numbers: Whether a column beside it, by `number_alias`, says which of its texts are
             numbers in the file, to be taken as they are.
+        original: Its name in the file where that differs from another one's in capitals only, for
+            to DuckDB they would be the same; else empty.
     """
 
     name: str
     type: str = TEXT
     tells_numbers: bool = False
+    original: str = ""
+
+    @property
+    def shown(self) -> str:
+        """Its name as it stands in the file."""
+        return self.original or self.name
+
+
+def find_column(name: str, available: Sequence[SourceColumn]) -> SourceColumn | None:
+    """The column of a name: the very name, or else the only one that differs in capitals only."""
+    for column in available:
+        if name in (column.name, column.original):
+            return column
+    alike = [
+        column
+        for column in available
+        if name.lower() in (column.name.lower(), column.original.lower())
+    ]
+    return alike[0] if len(alike) == 1 else None
 
 
 @dataclass(frozen=True)
@@ -561,7 +582,7 @@ def _compared_with_number(node: Mapping[str, Any]) -> set[str]:
     if not any(_is_number(side) for side in sides):
         return set()
     return {
-        side["column_names"][0].lower()
+        side["column_names"][0]
         for side in sides
         if isinstance(side, dict) and side.get("class") == "COLUMN_REF"
     }
@@ -582,16 +603,14 @@ def missing_columns(text: str, available: Sequence[SourceColumn]) -> list[str]:
     Raises:
         ExpressionError: It is not one allowed expression.
     """
-    known = {column.name.lower() for column in available}
     try:
         references = _parse(_named(text, available)).references
     except ExpressionError as error:
         if error.is_syntax and _PLAIN_NAME.fullmatch(text.strip()):
             return [text.strip()]
         raise
-    return [
-        name for name in dict.fromkeys(ref[0] for ref in references) if name.lower() not in known
-    ]
+    names = dict.fromkeys(reference[0] for reference in references)
+    return [name for name in names if find_column(name, available) is None]
 
 
 def _named(text: str, available: Sequence[SourceColumn]) -> str:
@@ -600,10 +619,8 @@ def _named(text: str, available: Sequence[SourceColumn]) -> str:
     So a column called `order` or `Unit Price` needs no quotes.
     """
     bare = text.strip()
-    for column in available:
-        if column.name.lower() == bare.lower() and not bare.isnumeric():
-            return quoted(column.name)
-    return text
+    column = None if bare.isnumeric() else find_column(bare, available)
+    return text if column is None else quoted(column.name)
 
 
 def bind(name: str, text: str, available: Sequence[SourceColumn], wanted: str = TEXT) -> Mapped:
@@ -620,16 +637,13 @@ def bind(name: str, text: str, available: Sequence[SourceColumn], wanted: str = 
         UnknownColumns: It reads columns that the file does not have.
     """
     parsed = _parse(_named(text, available))
-    by_name = {column.name.lower(): column for column in available}
-    unknown = [ref[0] for ref in parsed.references if ref[0].lower() not in by_name]
-    if unknown:
-        raise UnknownColumns(list(dict.fromkeys(unknown)))
-    lowered = list(dict.fromkeys(ref[0].lower() for ref in parsed.references))
-    columns = [by_name[key] for key in lowered]
+    by_name = _named_columns(parsed, available)
+    columns = list(by_name.values())
+    as_numbers = {find_column(name, available) for name in parsed.compared_with_number}
     flags = _tell_numbers(parsed, by_name)
     first_error = ""
-    for types in _assignments(columns, parsed.compared_with_number):
-        variants = {c.name.lower(): Variant(c, t) for c, t in zip(columns, types, strict=True)}
+    for types in _assignments(columns, as_numbers):
+        variants = {c.name: Variant(c, t) for c, t in zip(columns, types, strict=True)}
         try:
             mapped = _bound(name, text, parsed, variants, flags)
             if mapped.type != TEXT or not is_number(wanted):
@@ -645,11 +659,27 @@ def bind(name: str, text: str, available: Sequence[SourceColumn], wanted: str = 
     )
 
 
+def _named_columns(parsed: _Parsed, available: Sequence[SourceColumn]) -> dict[str, SourceColumn]:
+    """The columns that an expression reads, each under its name as it then stands in the tree.
+
+    Raises:
+        UnknownColumns: The file does not have them.
+    """
+    found = {names[0]: find_column(names[0], available) for names in parsed.references}
+    unknown = [name for name, column in found.items() if column is None]
+    if unknown:
+        raise UnknownColumns(unknown)
+    columns = {name: column for name, column in found.items() if column is not None}
+    for names in parsed.references:
+        names[0] = columns[names[0]].name
+    return {column.name: column for column in columns.values()}
+
+
 def _tell_numbers(parsed: _Parsed, by_name: Mapping[str, SourceColumn]) -> list[Variant]:
     """Have parse_price take numbers of the file as they are, where its text is of one column."""
     flags: dict[Variant, None] = {}
     for node, references in parsed.prices:
-        columns = {by_name[names[0].lower()] for names in references}
+        columns = {by_name[names[0]] for names in references}
         if [column.tells_numbers for column in columns] == [True]:
             flag = Variant(columns.pop(), "BOOLEAN", "number")
             flags[flag] = None
@@ -696,10 +726,10 @@ def _bound(
 
 
 def _assignments(
-    columns: Sequence[SourceColumn], as_numbers: set[str]
+    columns: Sequence[SourceColumn], as_numbers: Container[SourceColumn | None]
 ) -> Iterator[tuple[str, ...]]:
     """Types to try for the columns, fewest changes first, a bounded number of times."""
-    choices = [_choices(column, column.name.lower() in as_numbers) for column in columns]
+    choices = [_choices(column, column in as_numbers) for column in columns]
     ranked: Iterable[tuple[int, ...]] = itertools.product(
         *(range(len(choice)) for choice in choices)
     )
@@ -726,7 +756,7 @@ def _rewrite(
     originals = [list(names) for names in parsed.references]
     try:
         for names in parsed.references:
-            names[0] = variants[names[0].lower()].alias
+            names[0] = variants[names[0]].alias
         return _aliased(parsed, [*variants.values(), *flags])
     finally:
         for names, original in zip(parsed.references, originals, strict=True):

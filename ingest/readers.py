@@ -486,7 +486,8 @@ def _open_csv(source: Source, delivery: Delivery, path: Path, name: str) -> Part
     if not source.header:
         _check_names(source, len(first), where)
     names = first if source.header else source.column_names
-    return Part(delivery, path, name, "csv", _unique(names), delimiter)
+    filled = [text.strip() or f"column{number}" for number, text in enumerate(names)]
+    return Part(delivery, path, name, "csv", _unique(filled), delimiter)
 
 
 def _check_names(source: Source, width: int, where: str) -> None:
@@ -593,17 +594,18 @@ def _sniff(text: str, quote: str | None) -> str:
 
 
 def _unique(names: Sequence[str]) -> tuple[SourceColumn, ...]:
-    """Columns of these names; blank ones numbered, equal ones told apart by a number."""
+    """Columns of these names, those told apart by a number that are equal but for capitals."""
     seen: set[str] = set()
-    columns = []
-    for number, raw in enumerate(names):
-        name = base = raw.strip() or f"column{number}"
+    columns: list[SourceColumn] = []
+    for base in names:
+        name = base
         for suffix in count(1):
             if name.lower() not in seen:
                 break
             name = f"{base}_{suffix}"
         seen.add(name.lower())
-        columns.append(SourceColumn(name))
+        known = {column.shown for column in columns} if name != base else {base}
+        columns.append(SourceColumn(name, original="" if base in known else base))
     return tuple(columns)
 
 
@@ -612,7 +614,35 @@ def _described(
 ) -> list[SourceColumn]:
     rows = connection.execute(f"describe {_single_sql(source, path, kind)}").fetchall()
     told = kind == "xlsx" and tells_numbers(source)
-    return [SourceColumn(str(row[0]).removeprefix(MARK), str(row[1]), told) for row in rows]
+    columns = [SourceColumn(str(row[0]).removeprefix(MARK), str(row[1]), told) for row in rows]
+    names = [column.name for column in columns]
+    doubtful = [name for name in names if _before_number(name, names)]
+    written = _written_names(connection, source, path, kind) if doubtful else set()
+    return [
+        replace(column, original=_before_number(column.name, names))
+        if column.name in doubtful and column.name not in written
+        else column
+        for column in columns
+    ]
+
+
+def _before_number(name: str, names: Sequence[str]) -> str:
+    """What DuckDB may have put a number behind, for it differs in capitals only from another."""
+    base, _, number = name.rpartition("_")
+    is_alike = number.isdecimal() and base not in names
+    return base if is_alike and base.lower() in {each.lower() for each in names} else ""
+
+
+def _written_names(
+    connection: duckdb.DuckDBPyConnection, source: Source, path: Path, kind: str
+) -> set[str]:
+    """The names of the columns as they stand in a file that DuckDB reads."""
+    if kind == "parquet":
+        query = f"select name from parquet_schema({literal(str(path))})"
+        return {str(name) for (name,) in connection.execute(query).fetchall()}
+    sheet = _single_sql(source.model_copy(update={"header": False}), path, kind)
+    first = connection.execute(f"{sheet} limit 1").fetchone() or ()
+    return {str(name).removeprefix(MARK) for name in first}
 
 
 def _renamed(
@@ -739,7 +769,8 @@ def _json_columns(
         ) group by name order by min(place)
         """
     ).fetchall()
-    return tuple(SourceColumn(str(name), tells_numbers=told) for name, _ in rows if name)
+    columns = _unique([str(name) for name, _ in rows if name])
+    return tuple(replace(column, tells_numbers=told) for column in columns)
 
 
 # ---------------------------------------------------------------- relations
@@ -817,7 +848,7 @@ def json_sql(source: Source, part: Part, number: int | str) -> str:
     """A query of the columns of a JSON part; `number`, which may be SQL, stands as its `PART`."""
     names = []
     for column in part.columns:
-        pointer = "/" + column.name.replace("~", "~0").replace("/", "~1")
+        pointer = "/" + column.shown.replace("~", "~0").replace("/", "~1")
         value = f"json_extract_string(record, {literal(pointer)})"
         names.append(f"{_null_sql(source, value)} as {quoted(column.name)}")
         if column.tells_numbers:

@@ -575,7 +575,7 @@ class _Query:
 
     def _raw(self) -> str:
         pairs = [
-            f"{literal(column.name)}, {quoted(source_alias(column.name))}"
+            f"{literal(column.shown)}, {quoted(source_alias(column.name))}"
             for column in self.group.columns
         ]
         return f"json_object({', '.join(pairs)})"

@@ -7,6 +7,9 @@ import zipfile
 from pathlib import Path
 
 import duckdb
+import openpyxl
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from ingest.errors import DeliveryRefused
@@ -74,6 +77,72 @@ def test_columns_may_have_any_name(tmp_path: Path, name: str) -> None:
     assert bench.rows("select order_id, channel from raw.sales order by 1") == [
         ("1", "7"), ("2", "8"), ("3", "3"), ("4", "4"),
     ]  # fmt: skip
+
+
+def _twins(folder: Path, name: str) -> bytes:
+    """A file whose columns `price` and `Price`, `order` and `ORDER` differ in capitals only."""
+    names = [*HEADER.split(","), "ORDER", "Price"]
+    row = [*line("1", price="1.50").split(","), "2", "7.25"]
+    record = dict(zip(names, row, strict=True))
+    if name.endswith(".csv"):
+        return f"{','.join(names)}\n{','.join(row)}\n".encode()
+    if name.endswith(".json"):
+        return json.dumps([record]).encode()
+    if name.endswith(".xlsx"):
+        book = openpyxl.Workbook()
+        assert book.active is not None
+        book.active.append(names)
+        book.active.append(row)
+        book.save(folder / name)
+    else:
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist([record]), folder / name)
+    return (folder / name).read_bytes()
+
+
+@pytest.mark.parametrize("ending", ["csv", "json", "xlsx", "parquet"])
+@pytest.mark.parametrize(
+    ("column", "price"),
+    [("price", "1.5000"), ("Price", "7.2500"), ("Price * 1", "7.2500"), ("price * 1", "1.5000")],
+)
+def test_of_columns_that_differ_in_capitals_the_very_name_counts(
+    tmp_path: Path, ending: str, column: str, price: str
+) -> None:
+    columns = COLUMNS.replace("unit_price: price", f"unit_price: {json.dumps(column)}")
+    bench = Workbench.of(tmp_path, "", columns, path="data/*")
+    bench.write(f"a.{ending}", _twins(tmp_path, f"a.{ending}"))
+    bench.run()
+    assert bench.rows("select order_id, unit_price::varchar from raw.sales") == [("1", price)]
+
+
+@pytest.mark.parametrize("ending", ["csv", "json", "xlsx", "parquet"])
+def test_a_bad_row_shows_both_of_two_columns_that_differ_in_capitals(
+    tmp_path: Path, ending: str
+) -> None:
+    columns = COLUMNS.replace("unit_price: price", "unit_price: customer")
+    bench = Workbench.of(tmp_path, "quarantine_limit_pct: 100", columns, path="data/*")
+    bench.write(f"a.{ending}", _twins(tmp_path, f"a.{ending}"))
+    bench.run()
+    [(raw,)] = bench.rows("select raw_row from quarantine.rows")
+    row = json.loads(raw)
+    assert (row["price"], row["Price"], row["order"], row["ORDER"]) == ("1.50", "7.25", "1", "2")
+
+
+def test_a_name_that_fits_two_columns_but_for_capitals_fits_none(tmp_path: Path) -> None:
+    columns = COLUMNS.replace("unit_price: price", "unit_price: PRICE")
+    bench = Workbench.of(tmp_path, "", columns, path="data/*")
+    bench.write("a.csv", _twins(tmp_path, "a.csv"))
+    with pytest.raises(DeliveryRefused, match="missing column: 'PRICE'"):
+        bench.run()
+
+
+def test_a_column_whose_own_name_ends_in_a_number_is_no_twin(tmp_path: Path) -> None:
+    columns = COLUMNS.replace("unit_price: price", "unit_price: PRICE")
+    bench = Workbench.of(tmp_path, "", columns, path="data/*")
+    names = [*HEADER.split(","), "PRICE_1"]
+    record = dict(zip(names, [*line("1").split(","), "9"], strict=True))
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist([record]), tmp_path / "data/a.parquet")
+    bench.run()
+    assert bench.value("select unit_price::varchar from raw.sales") == "1.5000"
 
 
 def test_a_very_long_value_is_read(tmp_path: Path) -> None:
