@@ -376,7 +376,7 @@ def infer(
     """
     texts = [column for column in group.columns if column.type == TEXT]
     kinds = {name.lower(): kind for name, kind in (known or {}).items()}
-    counted = _measure(connection, Marks.of(source, group.format), group, texts)
+    counted = _measure(connection, Marks.of(source, group.first_day), group, texts)
     measured = {
         name: _kind_of_counts(counts, kinds.get(name.lower())) for name, counts in counted.items()
     }

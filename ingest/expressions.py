@@ -109,13 +109,16 @@ class Marks:
     decimal: str = "."
     thousands: str | None = None
     date_formats: tuple[str, ...] = ()
-    excel_serials: bool = False
+    first_day: str = ""
 
     @classmethod
-    def of(cls, source: Source, file_format: str = "csv") -> "Marks":
-        """The marks of a source; a number where a workbook should hold a date is its day count."""
+    def of(cls, source: Source, first_day: str = "") -> "Marks":
+        """The marks of a source.
+
+        A number where a workbook should hold a date counts the days from `first_day`.
+        """
         formats = tuple(source.date_formats)
-        return cls(source.decimal, source.thousands, formats, file_format == "xlsx")
+        return cls(source.decimal, source.thousands, formats, first_day)
 
 
 @dataclass(frozen=True)
@@ -315,13 +318,13 @@ def _timestamp_sql(sql: str, marks: Marks, in_utc: bool = True) -> str:
         parsed = _formatted_sql(f"trim({sql})", marks.date_formats, in_utc)
     else:
         parsed = _iso_sql(sql, in_utc)
-    if not marks.excel_serials:
+    if not marks.first_day:
         return parsed
-    # days since 1899-12-30, as workbooks store dates; from 1927 on, so that a year is no date
+    # five digits at least, as of all days since 1931, so that a year is no date
     seconds = f"cast(round(cast({sql} as double) * 86400) as bigint)"
     return (
         f"(case when regexp_full_match({sql}, '[1-9][0-9]{{4,5}}([.][0-9]+)?') "
-        f"then timestamp '1899-12-30' + to_seconds({seconds}) else {parsed} end)"
+        f"then timestamp '{marks.first_day}' + to_seconds({seconds}) else {parsed} end)"
     )
 
 

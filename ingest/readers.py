@@ -91,6 +91,7 @@ class Part:
         columns: Its columns, in its order.
         delimiter: Of a CSV file.
         table: The temporary table that it was read into, for JSON.
+        first_day: Of a workbook, the day from which it counts its days.
     """
 
     delivery: Delivery
@@ -100,6 +101,7 @@ class Part:
     columns: tuple[SourceColumn, ...]
     delimiter: str = ","
     table: str = ""
+    first_day: str = ""
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,11 @@ class Group:
     def columns(self) -> tuple[SourceColumn, ...]:
         """The columns of every part."""
         return self.parts[0].columns
+
+    @property
+    def first_day(self) -> str:
+        """Of a workbook, the day from which it counts its days; else empty."""
+        return self.parts[0].first_day
 
     @property
     def format(self) -> str:
@@ -411,7 +418,9 @@ def _open(
         described = _described(connection, source, path, kind)
     except (duckdb.Error, zipfile.BadZipFile) as error:
         raise _unreadable(source, path, name, kind, str(error)) from error
-    return Part(delivery, path, name, kind, _renamed(source, described, where))
+    first_day = workbooks.first_day(path) if kind == "xlsx" else ""
+    columns = _renamed(source, described, where)
+    return Part(delivery, path, name, kind, columns, first_day=first_day)
 
 
 def tells_numbers(source: Source) -> bool:
@@ -442,7 +451,8 @@ def _unreadable(source: Source, path: Path, name: str, kind: str, error: str) ->
         return DeliveryRefused(
             f"{name} has no sheet {sheet[1]!r}",
             where,
-            "the name of one of its sheets, with the capitals as they stand there",
+            "the name of one of its sheets, with the capitals as they stand there: "
+            + ", ".join(map(repr, workbooks.sheet_names(path))),
             "correct `sheet:` of the source, or leave it out for the first sheet",
         )
     if "No rows found in xlsx" in error:

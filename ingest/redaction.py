@@ -655,8 +655,8 @@ def _table(found: _Found, path: Path, part: Part, out: Path) -> Counts:
         options = f"format xlsx, header {str(source.header).lower()}{sheet}"
     if counts.any:
         found.connection.execute(f"copy ({query}) to {literal(str(out))} ({options})")
-        if any(column.tells_numbers for column in part.columns):
-            workbooks.with_plain_numbers(out, out.parent).replace(out)
+        if part.format == "xlsx":
+            workbooks.as_first_written(out, out.parent, part.first_day).replace(out)
     return counts
 
 

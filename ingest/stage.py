@@ -150,7 +150,7 @@ def create_stage(
         mapping: The layout, bound to the columns of the group.
     """
     entity = ENTITIES[source.entity]
-    marks = Marks.of(source, group.format)
+    marks = Marks.of(source, group.first_day)
     table = f"_stage_{next(_numbers)}"
     by_name = {mapped.name: mapped for mapped in mapping.columns}
     staged = tuple(name for name, m in by_name.items() if m.variants or m.lookups)
@@ -188,7 +188,7 @@ def mapped_sql(
     Its columns are `PART`, the canonical ones, and the source's own by `source_alias`.
     """
     names = tuple(mapped.name for mapped in mapping.columns)
-    marks = Marks.of(source, group.format)
+    marks = Marks.of(source, group.first_day)
     if mapping.lookups:
         _create_country_lookup(connection)
     query = _Query(group, ENTITIES[source.entity], mapping, marks, {}, names, ())

@@ -259,8 +259,21 @@ def test_a_bad_row_shows_the_numbers_of_its_workbook_as_they_are(tmp_path: Path)
 def test_an_unknown_sheet_is_named(tmp_path: Path) -> None:
     bench = Workbench.of(tmp_path, "sheet: Prices", path="data/*.xlsx")
     bench.write("a.xlsx", workbook(HEADER.split(",")))
-    with pytest.raises(DeliveryRefused, match="no sheet 'Prices'"):
+    with pytest.raises(DeliveryRefused, match="no sheet 'Prices'") as refused:
         bench.run()
+    assert "'Sheet'" in str(refused.value.expected)
+
+
+def test_dates_of_a_workbook_that_counts_from_1904(tmp_path: Path) -> None:
+    bench = Workbench.of(tmp_path, path="data/*.xlsx")
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    book.epoch = openpyxl.utils.datetime.CALENDAR_MAC_1904
+    book.active.append(HEADER.split(","))
+    book.active.append(["1", datetime(2024, 1, 2, 10), "Germany", "c", "p", 2, 1.5])
+    book.save(bench.write("a.xlsx", b""))
+    bench.run()
+    assert bench.value("select ordered_at from raw.sales") == datetime(2024, 1, 2, 10)
 
 
 def test_a_wrong_path_to_the_records_is_named(tmp_path: Path) -> None:

@@ -6,7 +6,15 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from ingest.workbooks import MARK, with_marked_numbers, with_plain_numbers
+from ingest.workbooks import (
+    FIRST_DAY,
+    FIRST_DAY_OF_1904,
+    MARK,
+    as_first_written,
+    first_day,
+    sheet_names,
+    with_marked_numbers,
+)
 
 # as programs write a cell: with a style, a formula, a type, a prefix, on a line of its own
 NUMBERS = [
@@ -46,7 +54,9 @@ def test_marked_texts_become_numbers_again(tmp_path: Path) -> None:
     with zipfile.ZipFile(book, "w") as archive:
         cells = f'<c r="A1" t="inlineStr"><is><t>{MARK}1.5</t></is></c><c r="B1" t="inlineStr">'
         archive.writestr("xl/worksheets/sheet1.xml", f"{cells}<is><t>1.5</t></is></c>")
-    assert _sheet(with_plain_numbers(book, tmp_path)).startswith(b'<c r="A1"><v>1.5</v></c><c')
+    assert _sheet(as_first_written(book, tmp_path, FIRST_DAY)).startswith(
+        b'<c r="A1"><v>1.5</v></c><c'
+    )
 
 
 def test_numbers_are_marked_from_the_first_row_to_the_last(tmp_path: Path) -> None:
@@ -57,3 +67,29 @@ def test_numbers_are_marked_from_the_first_row_to_the_last(tmp_path: Path) -> No
     book.save(tmp_path / "a.xlsx")
     sheet = _sheet(with_marked_numbers(tmp_path / "a.xlsx", tmp_path))
     assert sheet.count(MARK.encode()) == 18_000
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ('<workbookPr date1904="1"/>', FIRST_DAY_OF_1904),
+        ("<x:workbookPr defaultThemeVersion='1' date1904 = 'true'>", FIRST_DAY_OF_1904),
+        ('<workbookPr date1904="0"/>', FIRST_DAY),
+        ('<workbookPr/><note date1904="1"/>', FIRST_DAY),
+        ("", FIRST_DAY),
+    ],
+)
+def test_the_first_day_of_a_workbook(tmp_path: Path, settings: str, expected: str) -> None:
+    book = tmp_path / "a.xlsx"
+    sheets = "<sheets><sheet sheetId='1' name='A &amp; B'/><sheet name=\"C\" r:id='2'/></sheets>"
+    with zipfile.ZipFile(book, "w") as archive:
+        archive.writestr("xl/workbook.xml", f"<workbook>{settings}{sheets}</workbook>")
+    assert first_day(book) == expected
+    assert sheet_names(book) == ["A & B", "C"]
+
+
+def test_what_is_written_anew_counts_its_days_as_before(tmp_path: Path) -> None:
+    openpyxl.Workbook().save(tmp_path / "a.xlsx")
+    written = as_first_written(tmp_path / "a.xlsx", tmp_path, FIRST_DAY_OF_1904)
+    assert first_day(written) == FIRST_DAY_OF_1904
+    assert first_day(as_first_written(tmp_path / "a.xlsx", tmp_path, FIRST_DAY)) == FIRST_DAY
