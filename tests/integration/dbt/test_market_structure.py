@@ -187,3 +187,20 @@ def test_a_share_of_a_part_of_a_year_is_no_change(small: SmallCompany) -> None:
     )  # fmt: skip
     assert found == [(25, pytest.approx(3), None, None),
                      (pytest.approx(100 / 12), pytest.approx(1), None, None)]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("origins", "shares"),
+    [(("GB", "GB"), (50, 0)), (("FR", "FR"), (0, 50)), (("GB", None), (30, None))],
+)
+def test_no_foreign_makers_are_none_where_all_origins_are_known(
+    small: SmallCompany, origins: tuple[str | None, ...], shares: tuple[int | None, ...]
+) -> None:
+    """A has 30 and B 20 of a market of 100, with others 50."""
+    small.has("market_sales", figure(0, None, 100), figure(0, "A", 30, origin=origins[0]),
+              figure(0, "B", 20, origin=origins[1]), figure(0, "Others", 50))  # fmt: skip
+    found = rows(
+        small, "domestic_makers_value_share_pct, foreign_makers_value_share_pct, "
+        "foreign_makers_volume_share_pct", STRUCTURE, "period = 'month'",
+    )  # fmt: skip
+    assert found == [(*shares, None)]

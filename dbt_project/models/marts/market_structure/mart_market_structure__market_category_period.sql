@@ -200,6 +200,7 @@ makers as (
         blocks.category_key,
         market_rows.units,
         market_rows.value_home,
+        market_rows.is_remainder,
         {{ comparable('blocks.market') }} = {{ comparable(
             'coalesce(market_rows.origin, case when market_rows.is_own then company.home_market end)'
         ) }} as is_domestic_maker
@@ -217,16 +218,44 @@ makers as (
 origins as (
 
     select
+        count(case when not is_remainder then 1 end) as named_rows,
+        {%- for measure in ['units', 'value_home'] %}
+        count(case when not is_remainder and is_domestic_maker is not null then {{ measure }} end)
+            as told_{{ measure }},
+        sum(case when is_domestic_maker then {{ measure }} end) as domestic_{{ measure }},
+        sum(case when not is_domestic_maker then {{ measure }} end)
+            as foreign_{{ measure }},
+        {%- endfor %}
         period,
         period_start,
         market,
-        category_key,
-        sum(case when is_domestic_maker then units end) as domestic_units,
-        sum(case when not is_domestic_maker then units end) as foreign_units,
-        sum(case when is_domestic_maker then value_home end) as domestic_value_home,
-        sum(case when not is_domestic_maker then value_home end) as foreign_value_home
+        category_key
     from makers
     group by period, period_start, market, category_key
+
+),
+
+-- a side without makers has none of the market where all origins and figures are known
+sides as (
+
+    select
+        {%- for measure in ['units', 'value_home'] %}
+        case
+            when told_{{ measure }} > 0 and told_{{ measure }} = named_rows
+                then coalesce(domestic_{{ measure }}, 0)
+            else domestic_{{ measure }}
+        end as domestic_{{ measure }},
+        case
+            when told_{{ measure }} > 0 and told_{{ measure }} = named_rows
+                then coalesce(foreign_{{ measure }}, 0)
+            else foreign_{{ measure }}
+        end as foreign_{{ measure }},
+        {%- endfor %}
+        period,
+        period_start,
+        market,
+        category_key
+    from origins
 
 ),
 
@@ -417,13 +446,13 @@ final as (
         left_market.exits,
 
         ---------- where the sellers are at home
-        100.0 * cast(origins.domestic_value_home as double)
+        100.0 * cast(sides.domestic_value_home as double)
         / nullif(cast(reasons.market_value_home as double), 0) as domestic_makers_value_share_pct,
-        100.0 * cast(origins.foreign_value_home as double)
+        100.0 * cast(sides.foreign_value_home as double)
         / nullif(cast(reasons.market_value_home as double), 0) as foreign_makers_value_share_pct,
-        100.0 * cast(origins.domestic_units as double)
+        100.0 * cast(sides.domestic_units as double)
         / nullif(cast(reasons.market_units as double), 0) as domestic_makers_volume_share_pct,
-        100.0 * cast(origins.foreign_units as double)
+        100.0 * cast(sides.foreign_units as double)
         / nullif(cast(reasons.market_units as double), 0) as foreign_makers_volume_share_pct,
 
         ---------- growth over a year
@@ -504,11 +533,11 @@ final as (
         and reasons.period_start = left_market.period_start
         and reasons.market = left_market.market
         and reasons.category = left_market.category
-    left join origins
-        on reasons.period = origins.period
-        and reasons.period_start = origins.period_start
-        and reasons.market = origins.market
-        and reasons.category_key = origins.category_key
+    left join sides
+        on reasons.period = sides.period
+        and reasons.period_start = sides.period_start
+        and reasons.market = sides.market
+        and reasons.category_key = sides.category_key
     left join per_head
         on reasons.period = per_head.period
         and reasons.period_start = per_head.period_start
