@@ -27,6 +27,8 @@ _VALUES_GONE_PCT = 90
 _HALF_PCT = 50
 # one of two values may well be missing, as where nothing was returned
 _YES_OR_NO = 2
+# how many orders or lines there were says of none that it is missing
+_COUNTERS = ["order_id", "line_id"]
 # shares of a handful of rows say nothing
 _ROWS_WITH_SHARES = 50
 # the earliest end of a day is only known after some weeks of them
@@ -72,6 +74,7 @@ usual_values as (
         case when count(distinct value) filter (metric = 'distinct_count') = 1
             and min(value) filter (metric = 'distinct_count') > $yes_or_no
             and count(*) filter (metric = 'distinct_count') >= $enough
+            and column_name not in (select unnest($counters))
             then max(value) filter (metric = 'distinct_count') end as distinct_values
     from profiles where not is_new group by column_name
 ),
@@ -170,6 +173,14 @@ _BROKEN_TEXT = """
 select regexp_extract({column}, $pattern)
 from raw.{entity} where _delivery_id = $delivery_id and regexp_matches({column}, $broken) limit 1
 """
+_MISSING_VALUE = """
+select min({column}) from raw.{entity}
+where _delivery_id in (select delivery_id from audit.deliveries where source = $source)
+    and {column} not in (
+        select {column} from raw.{entity}
+        where _delivery_id = $delivery_id and {column} is not null
+    )
+"""
 _LATE = """
 select epoch(now()::timestamp - max(fetched_at)) / epoch(cast($every as interval)) as intervals_late
 from audit.deliveries where source = $source
@@ -196,6 +207,7 @@ def _frame(connection: "duckdb.DuckDBPyConnection", source: Source, run_id: str)
             "duplicate": DUPLICATE_RULE,
             "half": _HALF_PCT,
             "yes_or_no": _YES_OR_NO,
+            "counters": _COUNTERS,
             "amounts": [column.name for column in columns if column.is_amount],
             "enough": _ENOUGH_HISTORY,
             "with_shares": _ROWS_WITH_SHARES,
@@ -208,7 +220,10 @@ def _frame(connection: "duckdb.DuckDBPyConnection", source: Source, run_id: str)
         _spare_new_currencies(connection, source, rows)
     compared = items.measures(connection, source, run_id) if rows else {}
     rows = [
-        row | _broken_text(connection, source, row) | compared.get(row["delivery_id"], {})
+        row
+        | _broken_text(connection, source, row)
+        | _missing_value(connection, source, row)
+        | compared.get(row["delivery_id"], {})
         for row in rows
     ]
     return Frame(
@@ -255,6 +270,21 @@ def _broken_text(
     return {"broken_text": found[0] if found else None}
 
 
+def _missing_value(
+    connection: "duckdb.DuckDBPyConnection", source: Source, row: Mapping[str, Any]
+) -> dict[str, str]:
+    """One of the values that earlier deliveries had and this one lacks, if it names no person."""
+    name = row["column_with_steady_values"]
+    is_missing = (row["steady_values_missing"] or 0) > 0
+    if not is_missing or ENTITIES[source.entity].column(name).personal:
+        return {"missing_value": ""}
+    found = connection.execute(
+        _MISSING_VALUE.format(entity=source.entity, column=quoted(name)),
+        {"source": source.name, "delivery_id": row["delivery_id"]},
+    ).fetchone()
+    return {"missing_value": f", such as {found[0]!r}" if found and found[0] else ""}
+
+
 def _is_price(column: str) -> bool:
     # a unit price may be negative on an adjustment: that is a rule of rows
     return "price" in column and column != "unit_price"
@@ -288,6 +318,8 @@ def _ranges(source: Source) -> list[Range]:
             "steady_values_missing", None, 0,
             "as many markets, outlets and the like as every delivery so far: is one missing?",
             "warn",
+            told="{path} has {steady_values_missing:.0f} fewer values of "
+            "{column_with_steady_values} than every delivery so far{missing_value}",
         ),
         Range(
             "rows_against_replaced", _LEAST_PART, None,

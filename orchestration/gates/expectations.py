@@ -27,6 +27,7 @@ class Range:
         meaning: What is expected, for people.
         severity: A failed `error` keeps the run from being published.
         failing: A query for the rows behind a failure, where the measure is an aggregate.
+        told: A failing row in words, its values in braces; the measure alone where it is empty.
     """
 
     column: str
@@ -35,6 +36,7 @@ class Range:
     meaning: str
     severity: Severity = "error"
     failing: str | None = None
+    told: str = ""
 
 
 @dataclass(frozen=True)
@@ -163,16 +165,19 @@ def _as_check(frame: Frame, result: Any) -> CheckResult:
     wanted = next((each for each in frame.ranges if each.column == check), None)
     found = result.result
     failing = int(found.get("unexpected_count") or 0) if wanted else int(not result.success)
+    sample = _failing(frame, check, found)
     return CheckResult(
         name=f"{frame.suite}.{check}",
         table=frame.table,
         kind="great_expectations",
         is_passed=bool(result.success),
         severity=wanted.severity if wanted else "error",
-        observed=_observed(found),
+        observed="; ".join(wanted.told.format(**row) for row in sample)
+        if wanted and wanted.told and sample
+        else _observed(found),
         expected=wanted.meaning if wanted else "at least one row is measured",
         failing_rows=failing,
-        sample=_failing(frame, check, found),
+        sample=sample,
     )
 
 

@@ -406,6 +406,23 @@ def test_what_may_be_true_and_is_unusual_warns(
     assert not any(one.blocks for one in results)
 
 
+def test_a_value_that_is_missing_is_named_and_numbers_of_lines_are_none(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    warehouse.execute("delete from audit.deliveries")
+    _history(warehouse)
+    warehouse.execute("update stored.sales set market = 'AT' where _delivery_id = 'd-4'")
+    for number in range(5):
+        _profile(warehouse, f"d-{number}", "line_id", "distinct_count", 9)
+    _deliver(warehouse, "d-new", RUN, rows=900)
+    _profile(warehouse, "d-new", "market", "distinct_count", 3)
+    _profile(warehouse, "d-new", "line_id", "distinct_count", 4)
+    frames = deliveries.frames(warehouse, load_company(tmp_path / "company.yml"), RUN)
+    assert [one.observed for one in Session().judge(frames) if not one.is_passed] == [
+        "d-new.csv has 1 fewer values of market than every delivery so far, such as 'AT'"
+    ]
+
+
 def test_a_broken_text_is_shown(warehouse: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     warehouse.execute("update stored.sales set product_id = 'Stoff GrÃ¶ÃŸe 12'")
     _profile(warehouse, "d-new", "product_id", "broken_texts", 1)
