@@ -61,7 +61,7 @@ _CRON_FIELDS: tuple[tuple[str, int, int, list[str]], ...] = (
 _DELIMITER_BYTES = 4
 _FILE_KEYS = (
     "path", "format", "members", "delimiter", "quote", "encoding", "header", "column_names",
-    "sheet", "records", "package", "currencies", "start",
+    "skip_lines", "sheet", "records", "package", "currencies", "start",
 )  # fmt: skip
 PAGE_COLUMNS = {
     **{
@@ -96,6 +96,7 @@ _MAPPING_KEYS = (
     "thousands",
     "date_formats",
     "null_values",
+    "skip_lines",
     "header",
     "column_names",
     "sheet",
@@ -383,6 +384,7 @@ class Source(_Model):
     thousands: Mark | None = None
     date_formats: Annotated[list[DateFormat], BeforeValidator(_as_list)] = []
     null_values: TextList = [""]
+    skip_lines: Annotated[int, Field(ge=0, le=1000)] = 0
     header: bool = True
     column_names: list[Text] = []
     sheet: Text | None = None
@@ -789,6 +791,13 @@ def _check_file(document: Document, at: Location, source: dict[str, Any]) -> Non
             f"{source['thousands']!r} for decimal and thousands marks",
             "two different marks",
             "set decimal as well, or leave thousands out",
+        )
+    if source.get("skip_lines") and source.get("format") not in (None, "csv", "xlsx"):
+        document.add(
+            (*at, "skip_lines"),
+            f"skip_lines of {source['format']}",
+            "skip_lines of csv or xlsx only",
+            "leave skip_lines out",
         )
     _check_column_names(document, at, source)
     _check_quote(document, at, source)

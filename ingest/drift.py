@@ -244,7 +244,7 @@ def fitting_layout(
     """
     shown = group.parts[0].name
     try:
-        return choose_layout(source, company, group.columns, shown)
+        return choose_layout(source, company, group.columns, shown, group.format)
     except DeliveryRefused as refusal:
         layout, missing = nearest_layout(source, company, group.columns)
         name = layout_name(source, layout)

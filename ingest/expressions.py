@@ -861,7 +861,7 @@ def missing_error(
     source: Source, names: Sequence[str], available: Sequence[SourceColumn], shown: str = ""
 ) -> DeliveryRefused:
     """The refusal of a file without columns that are needed, with the nearest names."""
-    known = [column.name for column in available]
+    known = [column.shown for column in available]
     parts = []
     constant = ""
     for name in names:

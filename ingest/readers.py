@@ -22,7 +22,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from typing import IO
 
@@ -34,6 +34,7 @@ from ingest.errors import DeliveryRefused
 from ingest.expressions import PRICE_FUNCTION, TEXT, SourceColumn, number_alias, source_alias
 from ingest.home import Home
 from ingest.landing import Delivery, cut_off, ending, natural_key
+from ingest.layouts import DELIMITERS
 from ingest.package import RATE_COLUMNS, extract_rates, rates_sql
 from ingest.processes import is_running
 from ingest.remote import load_extension
@@ -57,7 +58,6 @@ PART = "_tradewind_part"
 # as Python calls them, whatever their names in the company file
 _UTF8 = ("utf-8", "utf-8-sig", "ascii")
 _TEXT_FORMATS = ("csv", "json", "jsonl")
-_DELIMITERS = (",", ";", "\t", "|")
 _ASCII = bytes(range(128))
 # a text broken long before may hold a letter or two that look like UTF-8
 _CERTAIN_LETTERS = 3
@@ -409,12 +409,19 @@ def _open(
         path = _transcode(path, source.encoding, folder, name, where)
     if kind == "csv":
         return _open_csv(source, delivery, path, name)
+    if source.skip_lines and kind != "xlsx":
+        raise DeliveryRefused(
+            f"{name} is {kind}, of which no lines can be skipped",
+            where,
+            "csv or xlsx, for the source has `skip_lines:`",
+            "leave `skip_lines:` out, or make a source of its own for these files",
+        )
     try:
         if kind in ("json", "jsonl"):
             return _open_json(connection, source, delivery, path, name, kind)
         if kind == "xlsx":
             load_extension(connection, "excel")
-            path = workbooks.with_marked_numbers(path, folder) if tells_numbers(source) else path
+            path = workbooks.prepared(path, folder, tells_numbers(source), source.skip_lines)
         described = _described(connection, source, path, kind)
     except (duckdb.Error, zipfile.BadZipFile) as error:
         raise _unreadable(source, path, name, kind, str(error)) from error
@@ -484,14 +491,15 @@ def _open_csv(source: Source, delivery: Delivery, path: Path, name: str) -> Part
             "it may be UTF-16: set `encoding: utf-16` of the source, or export it as UTF-8",
         )
     text = head.decode("utf-8-sig", errors="replace")
-    delimiter = source.delimiter or _sniff(text, source.quote)
-    first = next(_lines(text, delimiter, source.quote), [])
+    delimiter = source.delimiter or _sniff(source, text)
+    first = next(_lines(source, text, delimiter), [])
     if not first:
+        skipped = f" after the {source.skip_lines} that are skipped" if source.skip_lines else ""
         raise DeliveryRefused(
-            f"{name} begins with a blank line",
+            f"{name} begins with a blank line{skipped}",
             where,
             "the names of the columns on the first line, or the first row where it has no header",
-            "have the file sent without the blank lines above its table",
+            "set `skip_lines:` of the source to the number of lines above its table",
         )
     if not source.header:
         _check_names(source, len(first), where)
@@ -581,26 +589,30 @@ def _copy_text(path: Path, folder: Path, encoding: str, newline: str | None) -> 
     return target
 
 
-def _lines(text: str, delimiter: str, quote: str | None) -> Iterator[list[str]]:
-    mark = '"' if quote is None else quote
+def _lines(source: Source, text: str, delimiter: str) -> Iterator[list[str]]:
+    """The lines of a table, without those that the source skips."""
+    mark = '"' if source.quote is None else source.quote
     stream = io.StringIO(text, newline="")
+    lines: Iterator[list[str]]
     # a delimiter of several characters is split by hand: the csv module knows single ones only
     if len(delimiter) > 1:
-        return (line.rstrip("\r\n").split(delimiter) for line in stream)
-    if not mark:
-        return csv.reader(stream, delimiter=delimiter, quoting=csv.QUOTE_NONE)
-    return csv.reader(stream, delimiter=delimiter, quotechar=mark)
+        lines = (line.rstrip("\r\n").split(delimiter) for line in stream)
+    elif not mark:
+        lines = csv.reader(stream, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    else:
+        lines = csv.reader(stream, delimiter=delimiter, quotechar=mark)
+    return islice(lines, source.skip_lines, None)
 
 
-def _sniff(text: str, quote: str | None) -> str:
+def _sniff(source: Source, text: str) -> str:
     """The delimiter that gives the header the most columns, and the next line as many."""
 
     def score(delimiter: str) -> tuple[bool, int]:
-        lines = _lines(text, delimiter, quote)
+        lines = _lines(source, text, delimiter)
         first, second = next(lines, []), next(lines, None)
         return second is None or len(first) == len(second), len(first)
 
-    return max(_DELIMITERS, key=lambda each: (score(each)[1] > 1, *score(each)))
+    return max(DELIMITERS, key=lambda each: (score(each)[1] > 1, *score(each)))
 
 
 def _unique(names: Sequence[str]) -> tuple[SourceColumn, ...]:
@@ -848,7 +860,8 @@ def _csv_sql(source: Source, parts: Sequence[Part], on_error: str) -> str:
     return (
         f"select {names}, {_FILE_INDEX} as {PART} "
         f"from read_csv([{files}], columns = {{{columns}}}, "
-        f"header = {str(source.header).lower()}, auto_detect = false, "
+        f"header = {str(source.header).lower()}, skip = {source.skip_lines}, "
+        "auto_detect = false, "
         f"delim = {literal(parts[0].delimiter)}, quote = {mark}, escape = {mark}, "
         f"nullstr = [{nulls}], compression = 'none', {on_error})"
     )

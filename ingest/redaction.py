@@ -421,7 +421,10 @@ def _csv(found: _Found, path: Path, part: Part, out: Path) -> Counts:
         out.open("w", encoding=source.encoding, newline="", errors=errors) as written,
     ):
         for number, (cells, text) in enumerate(_records(opened, part.delimiter, source.quote)):
-            is_header = source.header and number == 0
+            if number < source.skip_lines:
+                written.write(lines.above(text))
+                continue
+            is_header = source.header and number == source.skip_lines
             written.write(text if is_header or not cells else lines.left(cells, text))
     return lines.counts
 
@@ -468,6 +471,12 @@ class _Lines:
         self.counts.blanked += 1
         left = [self.found.cell(*pair) for pair in zip(self._names, cells, strict=True)]
         return self._joined(left, text)
+
+    def above(self, text: str) -> str:
+        """What is left of a line above the table, which stays whatever it says."""
+        left = self.found.swap(text)
+        self.counts.cells += left != text
+        return left
 
     def _left_of_no_row(self, text: str) -> str:
         """A line that is no row says nothing of the company: it goes where a name is in it."""
@@ -652,12 +661,22 @@ def _table(found: _Found, path: Path, part: Part, out: Path) -> Counts:
         load_extension(found.connection, "excel")
         source = found.redactor.source
         sheet = f", sheet {literal(source.sheet)}" if source.sheet else ""
-        options = f"format xlsx, header {str(source.header).lower()}{sheet}"
+        options = f"format xlsx, header false{sheet}"
+        query = _sheet_sql(source, part, query)
     if counts.any:
         found.connection.execute(f"copy ({query}) to {literal(str(out))} ({options})")
         if part.format == "xlsx":
             workbooks.as_first_written(out, out.parent, part.first_day).replace(out)
     return counts
+
+
+def _sheet_sql(source: Source, part: Part, rows: str) -> str:
+    """All lines of a sheet: those that are skipped, without a text, its header and its rows."""
+    nothing = ", ".join(f"cast(null as {TEXT})" for _ in part.columns)
+    lines = [f"select {nothing}" for _ in range(source.skip_lines)]
+    if source.header:
+        lines.append("select " + ", ".join(literal(column.shown) for column in part.columns))
+    return " union all ".join([*lines, f"({rows})"])
 
 
 def _listed(found: _Found, columns: Sequence[SourceColumn]) -> Iterator[str]:

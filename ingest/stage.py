@@ -64,6 +64,8 @@ _KEY_TYPE = "tradewind_country_key_type"
 DUPLICATE_RULE = "exact_duplicate"
 """The rule that identical lines break where a source has them quarantined."""
 
+# where lines are skipped, the end of the line before may be part of it
+_REJECT = "ltrim(csv_line, chr(10) || chr(13))"
 _CODES_VARIABLE = "tradewind_country_codes"
 _numbers = count()
 
@@ -104,6 +106,7 @@ class Stage:
         constants: SQL of the canonical columns that are the same in all rows.
         rows: What was read of each part.
         mapped: Canonical columns that the layout fills; the others have their defaults.
+        lines_above: Lines above the first row of a file of text.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -115,6 +118,7 @@ class Stage:
     constants: dict[str, str]
     rows: list[PartRows]
     mapped: tuple[str, ...]
+    lines_above: int
 
     def column_sql(self, name: str) -> str:
         """A canonical column of the stage."""
@@ -129,7 +133,9 @@ class Stage:
             "group by _reason order by count(*) desc, _reason limit 3"
         ).fetchall()
         reasons = [str(row[0]) for row in found]
-        reasons += [f"line {line + 1}: {reason}" for line, _, reason in rows.rejected[:2]]
+        reasons += [
+            f"line {line + self.lines_above}: {reason}" for line, _, reason in rows.rejected[:2]
+        ]
         return "; ".join(dict.fromkeys(reasons))
 
 
@@ -161,7 +167,7 @@ def create_stage(
     }
     stage = Stage(
         connection, group, layout, entity, table, staged, constants,
-        [PartRows() for _ in group.parts], tuple(by_name),
+        [PartRows() for _ in group.parts], tuple(by_name), source.skip_lines + source.header,
     )  # fmt: skip
     keep_raw = source.duplicates == "quarantine"
     fingerprint = source.duplicates != "keep"
@@ -595,7 +601,7 @@ def _refuse_open_quotes(stage: Stage, source: Source) -> None:
         return
     query = f"""
         select file_id, min(line) from {stage.group.rejects}
-        where regexp_matches(csv_line, '[\\r\\n][^\\r\\n]')
+        where regexp_matches({_REJECT}, '[\\r\\n][^\\r\\n]')
         group by file_id order by file_id
     """
     for part, line in stage.connection.execute(query).fetchall():
@@ -613,13 +619,14 @@ def _collect_rejects(stage: Stage) -> None:
     """Lines that are no rows, by part."""
     if stage.group.rejects:
         query = f"""
-            select file_id, line, any_value(csv_line), 
+            select file_id, line, any_value({_REJECT}),
                 first(error_message order by column_idx, error_message)
             from {stage.group.rejects} group by file_id, line order by file_id, line
         """
-        header = 1 if _has_header(stage) else 0
         for part, line, text, reason in stage.connection.execute(query).fetchall():
-            stage.rows[part].rejected.append((int(line) - header, str(text or ""), str(reason)))
+            stage.rows[part].rejected.append(
+                (int(line) - stage.lines_above, str(text or ""), str(reason))
+            )
     for number, part in enumerate(stage.group.parts):
         if part.format in ("json", "jsonl"):
             # row numbers of rows that are not yet committed begin at a large number
@@ -629,10 +636,6 @@ def _collect_rejects(stage: Stage) -> None:
             )
             rows = stage.connection.execute(query).fetchall()
             stage.rows[number].rejected += [(int(r), str(t), "not a JSON object") for r, t in rows]
-
-
-def _has_header(stage: Stage) -> bool:
-    return "header = true" in stage.group.sql
 
 
 def _number(stage: Stage) -> None:

@@ -42,16 +42,27 @@ _CHUNK = 4 << 20
 _numbers = count()
 
 
-def with_marked_numbers(path: Path, folder: Path) -> Path:
-    """A copy of a workbook in which `MARK` stands before each number of a cell.
+def prepared(path: Path, folder: Path, with_marks: bool, skip_lines: int) -> Path:
+    """A workbook without its first lines, with `MARK` before each number of a cell; or as it is.
 
     Raises:
         zipfile.BadZipFile: It is no workbook that can be unpacked.
     """
+    changes = []
+    if skip_lines:
+        changes.append((_SHEETS, _first_rows(skip_lines), b""))
+    if with_marks:
+        changes.append((_SHEETS, _NUMBER, rb"\1" + MARK.encode()))
     try:
-        return _changed(path, folder, [(_SHEETS, _NUMBER, rb"\1" + MARK.encode())])
+        return _changed(path, folder, changes) if changes else path
     except (EOFError, RuntimeError, zlib.error) as error:
         raise zipfile.BadZipFile(str(error)) from error
+
+
+def _first_rows(count: int) -> re.Pattern[bytes]:
+    numbers = "|".join(str(number + 1) for number in range(count)).encode()
+    start = rb"""<(?:\w+:)?row\b(?=[^>]*\sr\s*=\s*["'](?:""" + numbers + rb""")["'])"""
+    return re.compile(start + rb"(?:[^>]*/>|[^>]*>.*?</(?:\w+:)?row>)", re.DOTALL)
 
 
 def as_first_written(path: Path, folder: Path, first_day: str) -> Path:

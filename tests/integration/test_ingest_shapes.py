@@ -1,9 +1,11 @@
 """Files as they come: quotes left open, mixed line endings, odd names of columns and members."""
 
+import csv
 import gzip
 import io
 import json
 import zipfile
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -12,7 +14,8 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from ingest.errors import DeliveryRefused
+from ingest import forgotten, landing
+from ingest.errors import CompanyFileError, DeliveryRefused
 from tests.integration.workbench import COLUMNS, HEADER, Workbench, line
 
 LOOSE = "quarantine_limit_pct: 100"
@@ -77,6 +80,89 @@ def test_columns_may_have_any_name(tmp_path: Path, name: str) -> None:
     assert bench.rows("select order_id, channel from raw.sales order by 1") == [
         ("1", "7"), ("2", "8"), ("3", "3"), ("4", "4"),
     ]  # fmt: skip
+
+
+TITLE = "sep=;", "", 'Orders of "March"'
+
+
+def test_lines_above_the_header_are_skipped_and_counted(tmp_path: Path) -> None:
+    bench = Workbench.of(tmp_path, f"skip_lines: 3\n{LOOSE}")
+    rows = [line("1"), line("2", qty="two"), "3,short", line("4")]
+    for name, delimiter in [("a.csv", ","), ("b.csv", ";")]:
+        text = "\r\n".join([*TITLE, *(r.replace(",", delimiter) for r in [HEADER, *rows])])
+        bench.write(name, f"{text}\r\n".encode())
+    result = bench.run()
+    assert (result.rows_delivered, result.rows_loaded) == (8, 4)
+    assert bench.rows("select _row_number from raw.sales where order_id = '4'") == [(4,), (4,)]
+    assert bench.rows("select distinct row_number from quarantine.rows order by 1") == [(2,), (3,)]
+    bench = Workbench.of(tmp_path / "strict", "skip_lines: 3")
+    bench.write("a.csv", "\n".join([*TITLE, HEADER, line("1"), "2,short", ""]).encode())
+    with pytest.raises(DeliveryRefused, match="line 6: "):
+        bench.run()
+
+
+def test_lines_above_the_header_of_a_sheet_are_skipped(tmp_path: Path) -> None:
+    bench = Workbench.of(tmp_path, "skip_lines: 3", path="data/*.xlsx")
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    for row in [["Orders"], [], ["of", "March"], HEADER.split(","), line("7").split(",")]:
+        book.active.append(row)
+    book.save(bench.write("a.xlsx", b""))
+    bench.run()
+    assert _orders(bench) == ["7"]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.xlsx"])
+def test_what_is_left_of_a_file_without_a_person_is_read_as_the_file_was(
+    tmp_path: Path, name: str
+) -> None:
+    bench = Workbench.of(tmp_path, "skip_lines: 2\ndecimal: ','\nthousands: '.'", path="data/*")
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    rows = [["by Ann Other"], [], HEADER.split(",")]
+    for number, customer in enumerate(["Ann Other", "Bob"]):
+        price = 1.125 if name == "a.xlsx" else "1,125"
+        rows.append([number, "2024-01-02", "Germany", customer, "p", 2, price])  # type: ignore[list-item]
+    for row in rows:
+        book.active.append(row)
+    out = io.StringIO()
+    csv.writer(out, delimiter=";").writerows(rows)
+    if name == "a.csv":
+        bench.write(name, out.getvalue().encode())
+    else:
+        book.save(bench.write(name, b""))
+    forgotten.remember(bench.home, forgotten.person(bench.home, "Ann Other"), {})
+    bench.run()
+    found = bench.rows("select order_id, customer_id, unit_price from raw.sales order by 1")
+    assert found == [("0", None, Decimal("1.1250")), ("1", "Bob", Decimal("1.1250"))]
+    [landed] = landing.manifest(bench.home)
+    assert b"Ann" not in (bench.home.landing / landed.landed_path).read_bytes()
+
+
+def test_no_lines_of_json_are_skipped(tmp_path: Path) -> None:
+    bench = Workbench.of(tmp_path, "skip_lines: 1", path="data/*")
+    bench.write("a.json", json.dumps([_record()]).encode())
+    with pytest.raises(DeliveryRefused, match="no lines can be skipped"):
+        bench.run()
+    with pytest.raises(CompanyFileError, match="skip_lines of json"):
+        bench.describe("skip_lines: 1\nformat: json")
+
+
+@pytest.mark.parametrize(
+    ("options", "header", "hint"),
+    [
+        ("", "Orders of March", "set `skip_lines:`"),
+        ("delimiter: '|'", HEADER.replace(",", ";"), "set `delimiter:`"),
+    ],
+)
+def test_what_to_do_is_told_where_no_column_is_found(
+    tmp_path: Path, options: str, header: str, hint: str
+) -> None:
+    bench = Workbench.of(tmp_path, options)
+    bench.put("a.csv", header=header)
+    with pytest.raises(DeliveryRefused, match="missing column") as refused:
+        bench.run()
+    assert hint in str(refused.value.next_step)
 
 
 def _twins(folder: Path, name: str) -> bytes:

@@ -12,8 +12,8 @@ from ingest.workbooks import (
     MARK,
     as_first_written,
     first_day,
+    prepared,
     sheet_names,
-    with_marked_numbers,
 )
 
 # as programs write a cell: with a style, a formula, a type, a prefix, on a line of its own
@@ -44,9 +44,17 @@ def test_numbers_are_marked_and_nothing_else(tmp_path: Path, cell: bytes) -> Non
     book = tmp_path / "a.xlsx"
     with zipfile.ZipFile(book, "w") as archive:
         archive.writestr("xl/worksheets/sheet1.xml", b"<row>" + cell + b"</row>")
-    marked = _sheet(with_marked_numbers(book, tmp_path))
+    marked = _sheet(prepared(book, tmp_path, True, 0))
     assert marked.count(MARK.encode()) == (cell in NUMBERS)
     assert marked.replace(MARK.encode(), b"") == b"<row>" + cell + b"</row>"
+
+
+def test_the_first_rows_are_left_out(tmp_path: Path) -> None:
+    rows = [b"<row r='1'/>", b'<row spans="1:2" r="2"><c r="A2"/>\n</row>', b'<row r="3"></row>']
+    with zipfile.ZipFile(tmp_path / "a.xlsx", "w") as archive:
+        archive.writestr("xl/worksheets/sheet1.xml", b"".join([*rows, b'<row r="13"></row>']))
+    left = [_sheet(prepared(tmp_path / "a.xlsx", tmp_path, False, count)) for count in (1, 2, 3)]
+    assert left == [b"".join([*rows[count:], b'<row r="13"></row>']) for count in (1, 2, 3)]
 
 
 def test_marked_texts_become_numbers_again(tmp_path: Path) -> None:
@@ -65,7 +73,7 @@ def test_numbers_are_marked_from_the_first_row_to_the_last(tmp_path: Path) -> No
     for number in range(9_000):
         book.active.append([number, f"text {number}", number / 7, str(number), None, "x" * 200])
     book.save(tmp_path / "a.xlsx")
-    sheet = _sheet(with_marked_numbers(tmp_path / "a.xlsx", tmp_path))
+    sheet = _sheet(prepared(tmp_path / "a.xlsx", tmp_path, True, 0))
     assert sheet.count(MARK.encode()) == 18_000
 
 
