@@ -519,6 +519,14 @@ def _check_names(source: Source, width: int, where: str) -> None:
         )
 
 
+def unended_line(path: Path) -> str:
+    """The last line of a file in UTF-8, if nothing ends it; else empty."""
+    with path.open("rb") as opened:
+        opened.seek(max(0, path.stat().st_size - _TAIL))
+        tail = opened.read()
+    return re.split(rb"[\r\n]", tail)[-1].decode("utf-8-sig", "replace")
+
+
 def _transcode(path: Path, encoding: str, folder: Path, name: str, where: str) -> Path:
     """The file as UTF-8."""
     letters = _utf8_letters(path)

@@ -26,7 +26,8 @@ from ingest.expressions import (
     number_alias,
     source_alias,
 )
-from ingest.readers import PART, Group, Part
+from ingest.landing import cut_off
+from ingest.readers import PART, Group, Part, unended_line
 from ingest.specification import ENTITIES, Column, Entity, Rule
 from ingest.sql import literal, quoted
 
@@ -64,8 +65,11 @@ _KEY_TYPE = "tradewind_country_key_type"
 DUPLICATE_RULE = "exact_duplicate"
 """The rule that identical lines break where a source has them quarantined."""
 
-# where lines are skipped, the end of the line before may be part of it
+# the end of the line before may be part of it
 _REJECT = "ltrim(csv_line, chr(10) || chr(13))"
+_COLUMNS = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
+_ALL = 100
+_TAKE_ALL = "if the file always ends so, `quarantine_limit_pct: 100` sets the line aside instead"
 _CODES_VARIABLE = "tradewind_country_codes"
 _numbers = count()
 
@@ -179,6 +183,7 @@ def create_stage(
         connection.execute(f"create temp table {table} as {query.sql(keep_raw, fingerprint)}")
     _refuse_open_quotes(stage, source)
     _collect_rejects(stage)
+    _refuse_cut_ends(stage, source)
     _number(stage)
     if fingerprint:
         _mark_duplicates(stage, source)
@@ -636,6 +641,30 @@ def _collect_rejects(stage: Stage) -> None:
             )
             rows = stage.connection.execute(query).fetchall()
             stage.rows[number].rejected += [(int(r), str(t), "not a JSON object") for r, t in rows]
+
+
+def _refuse_cut_ends(stage: Stage, source: Source) -> None:
+    """Refuse a part whose last line is no row and has no end: it was cut off in the line."""
+    if source.quarantine_limit_pct >= _ALL:
+        return
+    for part, rows in zip(stage.group.parts, stage.rows, strict=True):
+        last = unended_line(part.path) if rows.rejected else ""
+        for number, text, reason in rows.rejected:
+            if last and text == last and not _has_too_many(reason):
+                line = number + stage.lines_above * (part.format == "csv")
+                refused = cut_off(
+                    part.name,
+                    f"source {source.name}: {part.name}",
+                    f"it breaks off in line {line}, which has no line end: {reason}",
+                )
+                refused.next_step = f"{refused.next_step}; {_TAKE_ALL}"
+                raise refused
+
+
+def _has_too_many(reason: str) -> bool:
+    """Whether a line is rejected for more columns than there are: then nothing of it is missing."""
+    columns = _COLUMNS.match(reason)
+    return columns is not None and int(columns[2]) > int(columns[1])
 
 
 def _number(stage: Stage) -> None:

@@ -513,6 +513,40 @@ def test_a_packing_that_is_not_read_says_which_are(tmp_path: Path) -> None:
     assert "packed as one of these" in str(refused.value.next_step)
 
 
+CUT_ENDS = {
+    "a.csv": line("3")[:-30],
+    "b.csv": line("3", price='"1.5'),
+    "c.csv.gz": "3",
+    "a.jsonl": json.dumps({"order": "3", "qty": 2})[:-4],
+}
+
+
+@pytest.mark.parametrize("name", CUT_ENDS)
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_a_file_that_breaks_off_in_its_last_line_is_refused(
+    tmp_path: Path, name: str, ending: str
+) -> None:
+    bench = Workbench.of(tmp_path, "quarantine_limit_pct: 60", path="data/*")
+    lines = [HEADER, line("1"), line("2")]
+    if name.endswith(".jsonl"):
+        lines = [json.dumps(record) for record in _records()[:2]]
+    content = ending.join([*lines, CUT_ENDS[name]]).encode()
+    bench.write(name, gzip.compress(content) if name.endswith(".gz") else content)
+    number = len(lines) + 1
+    with pytest.raises(DeliveryRefused, match=f"not a whole file: .* in line {number},") as refused:
+        bench.run()
+    assert "`quarantine_limit_pct: 100`" in str(refused.value.next_step)
+    taken = Workbench.of(tmp_path, LOOSE, path="data/*")
+    assert taken.load().rows_quarantined == 1
+
+
+@pytest.mark.parametrize("last", [line("3"), line("3") + ",more", line("3", qty="two")])
+def test_a_last_line_without_an_end_may_be_whole(tmp_path: Path, last: str) -> None:
+    bench = Workbench.of(tmp_path, "quarantine_limit_pct: 60")
+    bench.write("a.csv", "\n".join([HEADER, line("1"), line("2"), last]).encode())
+    assert bench.run().rows_delivered == 3
+
+
 @pytest.mark.parametrize("end", [b'"}, {"order"', b"},", b"}, \n"])
 @pytest.mark.parametrize("name", ["a.json", "a.json.gz"])
 def test_a_truncated_json_file_is_refused(tmp_path: Path, name: str, end: bytes) -> None:
