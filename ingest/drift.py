@@ -402,7 +402,7 @@ def _measure(
         moment = cast_sql(text, TEXT, "TIMESTAMP", marks)
         aggregates.append(f"count({text})")
         aggregates += [
-            f"count(*) filter (where {sql.format(text=text, number=number, moment=moment)})"
+            f"count_if({sql.format(text=text, number=number, moment=moment)})"
             for sql in _KINDS.values()
         ]
     query = f"select {', '.join(aggregates)} from (from ({group.sample_sql}) limit {_SAMPLE_ROWS})"

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import time
 import zipfile
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +15,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from ingest import forgotten, landing
+from ingest import drift, forgotten, landing
 from ingest.errors import CompanyFileError, DeliveryRefused
 from tests.integration.workbench import COLUMNS, HEADER, Workbench, line
 
@@ -229,6 +230,21 @@ def test_a_column_whose_own_name_ends_in_a_number_is_no_twin(tmp_path: Path) -> 
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist([record]), tmp_path / "data/a.parquet")
     bench.run()
     assert bench.value("select unit_price::varchar from raw.sales") == "1.5000"
+
+
+def test_looking_at_a_file_takes_as_long_as_it_has_columns(tmp_path: Path) -> None:
+    def seconds(count: int) -> float:
+        bench = Workbench.of(tmp_path / str(count))
+        more = [f"more {number}" for number in range(count)]
+        bench.put("a.csv", ",".join([line("1"), *more]), header=",".join([HEADER, *more]))
+        start = time.process_time()
+        assert drift.check(bench.source, bench.company, bench.home).error is None
+        return time.process_time() - start
+
+    seconds(10)
+    few, many = seconds(60), seconds(240)
+    # four times the columns; it took sixteen times as long
+    assert many < 8 * few
 
 
 def test_a_very_long_value_is_read(tmp_path: Path) -> None:
