@@ -170,10 +170,20 @@ class ColumnsChanged(DeliveryRefused):
         changes: How the file differs from what was accepted of the nearest layout.
     """
 
-    def __init__(self, refusal: DeliveryRefused, changes: Sequence[Change]) -> None:
-        evident = "".join(f"; {change}" for change in changes if change.fails)
+    def __init__(
+        self,
+        source: Source,
+        refusal: DeliveryRefused,
+        missing: Sequence[str],
+        changes: Sequence[Change],
+    ) -> None:
+        lacked = {name.lower() for name in missing}
+        renamed = {each.column.lower() for each in changes if each.what == "renamed"}
+        # each column is told once: what has another name now is not said to be missing, too
+        told = [] if len(layouts(source)) == 1 and lacked <= renamed else [refusal.what]
+        told += [str(each) for each in changes if each.fails and each.what != "missing"]
         parts = (refusal.where, refusal.expected, refusal.next_step)
-        super().__init__(refusal.what + evident, *parts)
+        super().__init__("; ".join(told), *parts)
         self.changes = tuple(changes)
 
 
@@ -252,7 +262,7 @@ def fitting_layout(
         schema = infer(connection, source, group)
         known = accepted(home, source, name)
         changes = compare(source, known, schema, use, shown, name)
-        raise ColumnsChanged(refusal, changes) from refusal
+        raise ColumnsChanged(source, refusal, missing, changes) from refusal
 
 
 def enforce(

@@ -27,7 +27,7 @@ from ingest.errors import CompanyFileError, DeliveryRefused, Problem
 from ingest.prices import DECIMAL_MARKS
 from ingest.specification import Entity
 from ingest.sql import literal, quoted
-from ingest.yaml_marks import read
+from ingest.yaml_marks import Location, read
 
 TEXT = "VARCHAR"
 _VARIANTS = (TEXT, "DOUBLE", "TIMESTAMP")
@@ -39,6 +39,8 @@ _SHORTEST_WITH_OFFSET = len("2026-4-1 0:0:0+02")
 _COUNTRY = "country_code"
 PRICE_FUNCTION = "parse_price"
 _PLAIN_NAME = re.compile(r"[^\W\d][\w .#%/-]*")
+_ALIAS = re.compile(r'"[a-z][a-z0-9(), ]*:')
+_CASE = re.compile(r"\s*case\b.*\bwhen\b", re.IGNORECASE)
 _FORBIDDEN_CLASSES = {
     "SUBQUERY": "a subquery",
     "WINDOW": "a window function",
@@ -609,7 +611,8 @@ def missing_columns(text: str, available: Sequence[SourceColumn]) -> list[str]:
     try:
         references = _parse(_named(text, available)).references
     except ExpressionError as error:
-        if error.is_syntax and _PLAIN_NAME.fullmatch(text.strip()):
+        is_name = _PLAIN_NAME.fullmatch(text.strip()) and not _CASE.match(text)
+        if error.is_syntax and is_name:
             return [text.strip()]
         raise
     names = dict.fromkeys(reference[0] for reference in references)
@@ -654,7 +657,7 @@ def bind(name: str, text: str, available: Sequence[SourceColumn], wanted: str = 
             # its text is read by the marks, so the numbers of the file are written with them
             return _bound(name, text, parsed, _marked(variants), flags)
         except duckdb.Error as error:
-            first_error = first_error or str(error).splitlines()[0]
+            first_error = first_error or _ALIAS.sub('"', str(error).splitlines()[0])
     raise ExpressionError(
         f"{text!r}, which DuckDB does not accept: {first_error}",
         "an expression that fits its columns as text, numbers or timestamps",
@@ -828,6 +831,7 @@ def compile_mapping(
         DeliveryRefused: The file lacks columns that the expressions read.
     """
     mapped = []
+    problems = []
     for column in entity.columns:
         if column.name not in expressions:
             continue
@@ -837,10 +841,32 @@ def compile_mapping(
                 _check_constant(bound, column.type, Marks.of(source))
             mapped.append(bound)
         except ExpressionError as error:
-            raise company_file_error(company, source.name, column.name, error) from error
+            text = expressions[column.name]
+            problems.append(problem(company, source, column.name, text, error))
         except UnknownColumns as error:
             raise missing_error(source, error.names, available) from error
+    if problems:
+        raise CompanyFileError(company.path, sorted(problems, key=lambda each: each.line))
     return BoundMapping(tuple(mapped))
+
+
+def bind_errors(
+    expressions: Mapping[str, str], available: Sequence[SourceColumn]
+) -> dict[str, ExpressionError]:
+    """What is wrong with expressions over the columns of a file, by canonical column."""
+    errors = {}
+    for name, text in expressions.items():
+        try:
+            missing = missing_columns(text, available)
+            if not missing:
+                bind(name, text, available)
+                continue
+            what, step = _nearest(missing, available)
+            known = ", ".join(column.name for column in available)
+            errors[name] = ExpressionError(what, f"one of the columns {known}", step)
+        except ExpressionError as error:
+            errors[name] = error
+    return errors
 
 
 def _check_constant(mapped: Mapped, type_: str, marks: Marks) -> None:
@@ -861,6 +887,18 @@ def missing_error(
     source: Source, names: Sequence[str], available: Sequence[SourceColumn], shown: str = ""
 ) -> DeliveryRefused:
     """The refusal of a file without columns that are needed, with the nearest names."""
+    known = ", ".join(column.shown for column in available)
+    what, next_step = _nearest(names, available)
+    return DeliveryRefused(
+        what,
+        f"source {source.name}" + (f": {shown}" if shown else ""),
+        f"the columns that the company file reads; the file has {known}",
+        next_step,
+    )
+
+
+def _nearest(names: Sequence[str], available: Sequence[SourceColumn]) -> tuple[str, str]:
+    """A sentence on missing columns with the nearest names, and what to do about them."""
     known = [column.shown for column in available]
     parts = []
     constant = ""
@@ -869,34 +907,32 @@ def missing_error(
         if not close and name.isalnum():
             constant = f"; a text that is the same in every row stands in quotes: \"'{name}'\""
         parts.append(f"{name!r} (the nearest is {close[0]!r})" if close else repr(name))
-    return DeliveryRefused(
-        "missing column: " + ", ".join(parts),
-        f"source {source.name}" + (f": {shown}" if shown else ""),
-        f"the columns that the company file reads; the file has {', '.join(known)}",
-        "correct the name in the company file, or ask for the export as it was" + constant,
-    )
+    next_step = "correct the name in the company file, or ask for the export as it was" + constant
+    return "missing column: " + ", ".join(parts), next_step
 
 
-def company_file_error(
-    company: Company, source_name: str, column: str, error: ExpressionError
-) -> CompanyFileError:
+def problem(
+    company: Company, source: Source, column: str, text: str, error: ExpressionError
+) -> Problem:
     """An expression's fault, at its line of the company file."""
-    key = f"sources.{source_name}.columns.{column}"
-    line = _line_of(company, source_name, column)
-    problem = Problem(line, key, error.found, error.expected, error.next_step)
-    return CompanyFileError(company.path, [problem])
+    key = f"sources.{source.name}.columns.{column}"
+    line = line_of(company, source, column, text)
+    return Problem(line, key, error.found, error.expected, error.next_step)
 
 
-def _line_of(company: Company, source_name: str, column: str) -> int:
-    """The line on which a source maps a column; 1 if the file has gone."""
+def line_of(company: Company, source: Source, column: str, text: str) -> int:
+    """The line on which a source maps a column to an expression; 1 if the file has gone."""
     if not company.path.exists():
         return 1
     document = read(company.path.read_text(encoding="utf-8"))
-    index = [source.name for source in company.sources].index(source_name)
+    index = [each.name for each in company.sources].index(source.name)
     at = ("sources", index)
-    layouts = range(len(company.sources[index].layouts))
-    places = [(*at, "columns"), *((*at, "layouts", number, "columns") for number in layouts)]
-    for place in places:
-        if (*place, column) in document.lines:
+    mappings: list[tuple[Location, Mapping[str, str]]] = [((*at, "columns"), source.columns)]
+    mappings += [
+        ((*at, "layouts", number, "columns"), layout.columns)
+        for number, layout in enumerate(source.layouts)
+    ]
+    for place, columns in mappings:
+        if columns.get(column) == text and (*place, column) in document.lines:
             return document.line((*place, column))
     return document.line(at)

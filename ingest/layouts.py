@@ -1,15 +1,17 @@
 """Which of a source's layouts fits a file: the first of which the file has every column."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ingest.company import Company, Layout, Source
-from ingest.errors import DeliveryRefused
+from ingest.errors import CompanyFileError, DeliveryRefused, Problem
 from ingest.expressions import (
     ExpressionError,
     SourceColumn,
-    company_file_error,
+    bind_errors,
+    line_of,
     missing_columns,
     missing_error,
+    problem,
 )
 from ingest.package import RATE_COLUMNS
 
@@ -56,7 +58,10 @@ def choose_layout(
     if not missing:
         return layout
     refusal = missing_error(source, missing, columns, shown)
-    has_none = len(missing) == len(_missing(source, company, layout, []))
+    lines = [line_of(company, source, name, text) for name, text in _reading(layout, missing)]
+    if lines:
+        refusal.where = f"{refusal.where}, read on line {_listed(lines)} of {company.path}"
+    has_none = len(missing) == len(_missing(layout, [])[0])
     if has_none and file_format in ("csv", "xlsx"):
         next_step = _no_header_found(columns)
         raise DeliveryRefused(refusal.what, refusal.where, refusal.expected, next_step)
@@ -88,24 +93,43 @@ def nearest_layout(
     """The first layout of which a file lacks the fewest columns, and those that it lacks.
 
     Raises:
-        CompanyFileError: An expression cannot be read.
+        CompanyFileError: Expressions cannot be read: those of all layouts, and what else is wrong
+            with the nearest one.
     """
-    lacking = []
-    for layout in layouts(source):
-        missing = _missing(source, company, layout, columns)
-        if not missing:
-            return layout, missing
-        lacking.append((layout, missing))
-    return min(lacking, key=lambda item: len(item[1]))
+    looked_at = [(layout, *_missing(layout, columns)) for layout in layouts(source)]
+    nearest, missing, _ = min(looked_at, key=lambda each: len(each[1]))
+    if any(errors for *_, errors in looked_at):
+        problems: list[Problem] = []
+        for layout, _, errors in looked_at:
+            found = bind_errors(layout.columns, columns) if layout is nearest else errors
+            problems += [
+                problem(company, source, name, layout.columns[name], error)
+                for name, error in found.items()
+            ]
+        raise CompanyFileError(company.path, sorted(problems, key=lambda each: each.line))
+    return nearest, missing
 
 
 def _missing(
-    source: Source, company: Company, layout: Layout, columns: Sequence[SourceColumn]
-) -> list[str]:
+    layout: Layout, columns: Sequence[SourceColumn]
+) -> tuple[list[str], dict[str, ExpressionError]]:
+    """The columns that a file lacks of a layout, and what is wrong with it whatever the file."""
     names: list[str] = []
+    errors: dict[str, ExpressionError] = {}
     for canonical, text in layout.columns.items():
         try:
             names += missing_columns(text, columns)
         except ExpressionError as error:
-            raise company_file_error(company, source.name, canonical, error) from error
-    return list(dict.fromkeys(names))
+            errors[canonical] = error
+    return list(dict.fromkeys(names)), errors
+
+
+def _reading(layout: Layout, missing: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The expressions of a layout that read one of the columns."""
+    for canonical, text in layout.columns.items():
+        if set(missing_columns(text, [])) & set(missing):
+            yield canonical, text
+
+
+def _listed(lines: Sequence[int]) -> str:
+    return ", ".join(str(line) for line in sorted(set(lines)))

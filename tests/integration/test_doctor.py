@@ -58,6 +58,36 @@ def test_rows_without_a_rate_are_counted_whatever_the_last_day_has(tiny: Tiny) -
     assert (examined.exit_code, f"Problem: {said}" in examined.output) == (2, True)
 
 
+def test_all_that_is_wrong_with_a_mapping_is_told_at_once(tiny: Tiny) -> None:
+    wrong = TINY.replace("customer_id: customer_id,", "customer_id: (customer_id,")
+    wrong = wrong.replace("quantity: quantity", "quantity: qty")
+    wrong = wrong.replace("unit_price: unit_price", "unit_price: case when unit_price then 1")
+    tiny.write("company.yml", wrong.replace("market: market,", "market: country_cod(market),", 1))
+    said = _doctor(tiny).output
+    for found in (
+        "'(customer_id', which DuckDB cannot read",
+        "missing column: 'qty' (the nearest is 'quantity')",
+        "'case when unit_price then 1', which DuckDB cannot read",
+        "the function country_cod, which is not known",
+    ):
+        assert said.count(found) == 1, said
+    assert "company.yml:13: sources.orders.columns.quantity" in said
+
+
+def test_a_layout_that_no_file_has_is_checked_too(tiny: Tiny) -> None:
+    mapped = TINY[TINY.index("    columns:") : TINY.index("  - name: rates")]
+    mapped = mapped.replace("\n", "\n  ").replace("    columns:", "      - columns:", 1).rstrip()
+    second = mapped.replace("quantity: quantity", "quantity: (select 1)")
+    text = TINY.replace(TINY[TINY.index("    columns:") : TINY.index("  - name: rates")], "")
+    layouts = f"    layouts:\n{mapped}\n{second}\n  - name: rates"
+    tiny.write("company.yml", text.replace("  - name: rates", layouts))
+    said = _doctor(tiny).output
+    assert "a subquery in an expression" in said
+    lines = (tiny.folder / "company.yml").read_text().splitlines()
+    [line] = [number for number, each in enumerate(lines, 1) if "(select 1)" in each]
+    assert f"company.yml:{line}: " in said
+
+
 @pytest.mark.parametrize(
     ("right", "wrong", "said"),
     [

@@ -138,8 +138,13 @@ def test_a_header_alone_is_loaded_with_a_warning(tmp_path: Path) -> None:
 def test_missing_columns_are_refused_with_the_nearest_name(tmp_path: Path) -> None:
     bench = Workbench.of(tmp_path)
     bench.put("a.csv", line(), header=HEADER.replace("product", "products"))
-    with pytest.raises(DeliveryRefused, match=r"missing column: 'product' .*nearest is 'products'"):
+    with pytest.raises(
+        DeliveryRefused, match=r"missing column: 'product' .*nearest is 'products'"
+    ) as told:
         bench.run()
+    lines = (tmp_path / "company.yml").read_text().splitlines()
+    number = next(n for n, each in enumerate(lines, 1) if "product_id: product" in each)
+    assert f"line {number} of {tmp_path / 'company.yml'}" in str(told.value)
 
 
 EXPRESSIONS = [
