@@ -69,6 +69,16 @@ def sql(parsed_project: Path) -> str:
     return project_models(Home(parsed_project.parent))[INTERVALS].sql or ""
 
 
+def test_outlets_that_sold_nothing_leave_no_interval(sql: str) -> None:
+    """A share of nothing is unknown, not between none and all of it."""
+    import pandas as pd
+
+    levels = ("whole market", "firm")
+    rows = [(1, f"shop {n}", level, 0.0) for n in range(6) for level in levels]
+    drawn = pd.DataFrame(rows, columns=["draw", "outlet", "level", "amount"])
+    assert intervals(sql, drawn, 300) == [(True, None, None, None)]
+
+
 @pytest.mark.parametrize(("with_ours", "spread"), [(True, 0.9), (True, 0.6), (False, 0.5)])
 def test_the_interval_covers_the_truth_as_often_as_it_says(
     sql: str, with_ours: bool, spread: float

@@ -387,9 +387,12 @@ final as (
 
         ---------- the estimate and its interval
         estimate,
-        greatest(0, estimate - half_width) as low,
-        case when is_share then least(1, estimate + half_width) else estimate + half_width end
-            as high
+        -- `greatest` and `least` would take an unknown for their other bound
+        case when half_width is not null then greatest(0, estimate - half_width) end as low,
+        case
+            when half_width is not null and is_share then least(1, estimate + half_width)
+            else estimate + half_width
+        end as high
     from half_widths
     where sample_size >= 5
 
