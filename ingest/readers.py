@@ -66,6 +66,8 @@ _WIDER = {
     "shift_jis": "cp932", "euc_kr": "cp949", "gb2312": "gb18030", "gbk": "gb18030",
     "big5": "cp950",
 }  # fmt: skip
+# bit of a member of a zip file
+_ENCRYPTED = 1
 _HEAD = 1 << 18
 _SAMPLE_PARTS = 20
 _MAX_LINE = 16 << 20
@@ -300,6 +302,8 @@ def _unzip(
         # by entry and not by name: an archive may hold two members of one name
         for info in sorted(files, key=lambda info: natural_key(info.filename)):
             if info.filename in chosen:
+                if info.flag_bits & _ENCRYPTED:
+                    raise RuntimeError(f"{info.filename} is protected by a password")
                 with archive.open(info) as opened:
                     yield _write(opened, folder, info.filename), f"{delivery.path}!{info.filename}"
 
