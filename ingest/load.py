@@ -69,6 +69,14 @@ _WRONG_ENCODING = (
     "set `encoding:` of the source to what the file is written in, such as windows-1252, or have "
     "it sent in UTF-8"
 )
+_SHIFTED_LINES = (
+    "have the lines mended and the file sent again, correct `delimiter:` and `quote:` of the "
+    "source, or raise the limit if these lines may be left out"
+)
+_BAD_ROWS = (
+    "correct the mapping in the company file, have the file sent again, or raise the limit if "
+    "these rows may be left out"
+)
 _BY_DELIVERY = (
     "quarantine.rows",
     "audit.deliveries",
@@ -308,6 +316,13 @@ def load_source(
     return result
 
 
+def next_step(reason: str) -> str:
+    """What to do about a delivery of which too many rows are bad, by why they are."""
+    if "Invalid unicode" in reason:
+        return _WRONG_ENCODING
+    return _SHIFTED_LINES if "Expected Number of Columns" in reason else _BAD_ROWS
+
+
 @contextmanager
 def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Commit at the end, or roll back where an error leaves."""
@@ -433,10 +448,7 @@ class _Loader:
                     f"{bad} of {count.delivered} rows ({share:.2f} %) are bad: {count.examples}",
                     f"source {self.source.name}: {delivery.path}",
                     f"at most {limit:g} % (quarantine_limit_pct of the source)",
-                    _WRONG_ENCODING
-                    if "Invalid unicode" in count.examples
-                    else "correct the mapping in the company file, have the file sent again, or "
-                    "raise the limit if these rows may be left out",
+                    next_step(count.examples),
                 )
 
     def _write(

@@ -630,7 +630,7 @@ def _collect_rejects(stage: Stage) -> None:
         """
         for part, line, text, reason in stage.connection.execute(query).fetchall():
             stage.rows[part].rejected.append(
-                (int(line) - stage.lines_above, str(text or ""), str(reason))
+                (int(line) - stage.lines_above, str(text or ""), str(reason).rstrip("."))
             )
     for number, part in enumerate(stage.group.parts):
         if part.format in ("json", "jsonl"):

@@ -316,8 +316,8 @@ def _over_limit(connection: duckdb.DuckDBPyConnection, source: Source) -> list[s
     ).fetchall()
     return [
         f"{bad:,} of {rows:,} sampled rows of {path} break a rule, more than "
-        f"quarantine_limit_pct: {source.quarantine_limit_pct:g}; most often: {reason}. "
-        "Correct the mapping, or raise the limit"
+        f"quarantine_limit_pct: {source.quarantine_limit_pct:g}; most often: {reason}\n"
+        f"  next step: {load.next_step(reason)}"
         for path, rows, bad, reason in deliveries
     ]
 

@@ -48,6 +48,22 @@ def test_each_file_is_held_against_the_limit_by_itself_as_in_a_run(tiny: Tiny) -
     assert re.search(r"1 of 1 sampled rows of .*orders/2024-09.csv break", examined.output)
 
 
+@pytest.mark.parametrize(
+    ("line", "step"),
+    [
+        (b"A7,2024-01-07,GB,C\xfc,P1,1,10.50,GBP\n", "set `encoding:` of the source"),
+        (b"A7,2024-01-07,GB\n", "correct `delimiter:` and `quote:` of the source"),
+    ],
+)
+def test_the_next_step_is_that_of_a_run(tiny: Tiny, line: bytes, step: str) -> None:
+    tiny.orders("2024-02", "")
+    file = tiny.folder / "orders/2024-02.csv"
+    file.write_bytes(file.read_bytes().rstrip() + b"\n" + line)
+    said = _doctor(tiny).output
+    assert step in said
+    assert ".." not in said.split("Problem:")[1]
+
+
 def test_rows_without_a_rate_are_counted_whatever_the_last_day_has(tiny: Tiny) -> None:
     tiny.write("rates.csv", "day,currency,rate", "2024-01-04,GBP,0.86")
     examined = _doctor(tiny)
