@@ -72,6 +72,7 @@ _VARIANTS = MappingProxyType(
         "CY": "Kypros, Κύπρος, Kıbrıs",  # noqa: RUF001
         "CZ": "Czech Republic, Czech Rep., Ceska republika, Cesko",
         "DE": (
+            "Germany Federal Republic of, "
             "Bundesrepublik Deutschland, GER, BRD, FRG, West Germany, East Germany, GDR, DDR, "
             "Germany (West)"
         ),
@@ -93,6 +94,7 @@ _VARIANTS = MappingProxyType(
             "Groot-Brittannië, Storbritannien, Storbritannia"
         ),
         "GE": "Sakartvelo, საქართველო",
+        "GF": "Guyane",
         "GL": "Kalaallit Nunaat",
         "GR": "Ελλάδα, EL, GRE, Hellas",
         "HK": (
@@ -121,9 +123,11 @@ _VARIANTS = MappingProxyType(
         "KH": "Kampuchea, កម្ពុជា",
         "KN": "St Kitts, Saint Kitts, St Kitts-Nevis",
         "KP": (
+            "Korea Dem. Rep., "
             "North Korea, Korea North, DPRK, Korea (North), Korea DPR, Korea (Dem. People's Rep.)"
         ),
         "KR": (
+            "Korea (Republic), "
             "한국, 대한민국, Korea, South Korea, Korea South, Korea (South), Republic of Korea, "
             "ROK, Korea (Rep.), Korea Rep, Korea Rep of, S. Korea, Rep. of Korea"
         ),
@@ -135,14 +139,16 @@ _VARIANTS = MappingProxyType(
         "LT": "Lietuva",
         "LU": "Luxemburg, Lëtzebuerg",
         "LV": "Latvija",
-        "LY": "ليبيا",
+        "LY": "Libyan Arab Jamahiriya, ليبيا",
         "MA": "Maroc, المغرب",
         "ME": "Crna Gora",
+        "MF": "Saint Martin",
         "MK": (
+            "Macedonia the former Yugoslav Republic of, "
             "Severna Makedonija, Macedonia, FYROM, FYR Macedonia, The former Yugoslav "
             "Republic of Macedonia, Republic of Macedonia"
         ),
-        "MM": "မြန်မာ, Burma, Myanmar (Burma)",
+        "MM": "Republic of the Union of Myanmar, မြန်မာ, Burma, Myanmar (Burma)",
         "MN": "Монгол Улс",
         "MO": "澳門, Macau, Macau SAR, Macao SAR, Macao SAR China, Macao (China)",
         "NL": "Holland, HOL, NED, The Netherlands, Netherlands (Kingdom of the)",
@@ -157,7 +163,7 @@ _VARIANTS = MappingProxyType(
         ),
         "PT": "POR, Azores, Madeira",
         "QA": "قطر",
-        "RE": "La Réunion",
+        "RE": "Reunion Island, La Réunion",
         "RO": "România",
         "RS": "Srbija, Србија",
         "RU": "Россия, Russia, Russian Fed.",
@@ -165,16 +171,18 @@ _VARIANTS = MappingProxyType(
         "SD": "السودان",
         "SE": "Sverige",
         "SG": "新加坡, Singapura",
+        "SH": "St. Helena, Saint Helena",
         "SI": "Slovenija, SLO",
         "SJ": "Svalbard, Spitsbergen",
         "SK": "Slovensko, Slovak Republic",
         "ST": "Sao Tome",
+        "SX": "Sint Maarten",
         "SY": "سوريا, Syria",
         "SZ": "Swaziland",
         "TH": "ประเทศไทย, Prathet Thai",
         "TL": "East Timor",
         "TN": "Tunisie, تونس",
-        "TR": "Türkiye Cumhuriyeti, Turkey, Turkiye",
+        "TR": "Turkey (Türkiye), Türkiye Cumhuriyeti, Turkey, Turkiye",
         "TT": "Trinidad",
         "TW": (
             "臺灣, 台灣, 台湾, Taiwan, Taiwan ROC, Taiwan (ROC), Republic of China, "
@@ -203,7 +211,8 @@ _VARIANTS = MappingProxyType(
         UNKNOWN: (
             "European Community, European Union, European Economic Community, EU, EEC, "
             "Europe, Unspecified, Not specified, Unknown, Undefined, Not available, n/a, "
-            "None, Other, Others, Rest of world, RoW, International, Worldwide, World, EMEA, APAC"
+            "None, Other, Others, Rest of world, RoW, International, Worldwide, World, EMEA, APAC, "
+            "Asia, Africa, Latin America, South America, North America, Middle East, Oceania"
         ),
     }
 )

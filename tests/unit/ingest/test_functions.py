@@ -85,12 +85,32 @@ def call() -> Call:
         ("TT", "Trinidad & Tobago"),
         ("BO", "Bolivia"),
         ("VI", "Virgin Islands (US)"),
+        ("SX", "Sint Maarten"),
+        ("MF", "Saint Martin"),
+        ("SH", "St. Helena"),
+        ("LY", "Libyan Arab Jamahiriya"),
+        ("MM", "Republic of the Union of Myanmar"),
+        ("TR", "Turkey (Türkiye)"),
+        ("GF", "Guyane"),
+        ("RE", "Reunion Island"),
+        ("ZZ", "Asia, Latin America"),
         (None, "Narnia, Virgin Islands, -, GBX"),
     ],
 )
 def test_country_code(call: Call, code: str | None, names: str) -> None:
     for name in names.split(", "):
         assert call("country_code", name) == code, name
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("MK", "Macedonia, the former Yugoslav Republic of"), ("KP", "Korea, Dem. Rep."),
+        ("KR", "Korea (Republic)"), ("DE", "Germany, Federal Republic of"),
+    ],
+)  # fmt: skip
+def test_country_code_of_a_name_with_a_comma(call: Call, code: str, name: str) -> None:
+    assert call("country_code", name) == code
 
 
 def test_every_name_of_iso_3166_is_a_country() -> None:
