@@ -150,7 +150,7 @@ def _nothing_to_replay(place: Place, result: "RunResult") -> str:
 
 def _show_next(place: Place) -> None:
     """Print commands to try, on rows that this warehouse has, that can be typed as they stand."""
-    program, at = _program(), _options(place)
+    program, at = _program(), options_of(place)
     click.echo("\nNext:")
     with closing(place.connect()) as connection:
         table = table_to_look_at(connection)
@@ -182,7 +182,7 @@ def _program() -> str:
     return called if called.endswith("tradewind") else "tradewind"
 
 
-def _options(place: Place) -> str:
+def options_of(place: Place) -> str:
     """The options that lead to the same place; none where they are what is taken without."""
     parts = []
     if (

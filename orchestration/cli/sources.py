@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @at_place
 def doctor(place: Place, as_json: bool) -> None:
     """Check the company file and its sources without building; tells everything at once."""
-    from orchestration.cli.running import progress_shown
+    from orchestration.cli.running import options_of, progress_shown
     from orchestration.doctor import examine
 
     company = place.company()
@@ -30,11 +30,11 @@ def doctor(place: Place, as_json: bool) -> None:
     if as_json:
         print_json({**asdict(found), "is_healthy": found.is_healthy})
     else:
-        _show_diagnosis(found)
+        _show_diagnosis(found, f"tradewind run{options_of(place)}")
     raise click.exceptions.Exit(found.exit_code)
 
 
-def _show_diagnosis(found: "Diagnosis") -> None:
+def _show_diagnosis(found: "Diagnosis", next_command: str) -> None:
     rows = [
         (
             one.source,
@@ -57,7 +57,7 @@ def _show_diagnosis(found: "Diagnosis") -> None:
     for message in found.warnings:
         click.echo(f"{click.style('Warning:', fg='yellow')} {message}")
     if found.is_healthy:
-        click.echo("No problem found. Next: `tradewind run`.")
+        click.echo(f"No problem found. Next: `{next_command}`.")
 
 
 def _show_examined(one: "Examined") -> None:

@@ -25,7 +25,9 @@ def _doctor(tiny: Tiny) -> Result:
 
 def test_nothing_wrong_ends_with_0(tiny: Tiny) -> None:
     examined = _doctor(tiny)
-    assert (examined.exit_code, "No problem found" in examined.output) == (0, True)
+    place = f"--company {tiny.folder / 'company.yml'} --home {tiny.home.root}"
+    said = f"No problem found. Next: `tradewind run {place}`."
+    assert (examined.exit_code, said in examined.output) == (0, True)
 
 
 def test_a_source_that_is_not_there_ends_with_3_and_is_not_blamed_for_more(tiny: Tiny) -> None:
