@@ -26,7 +26,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from ingest import matches, presets, specification
-from ingest.countries import UNKNOWN, country_codes, currency_codes
+from ingest.countries import UNKNOWN, country_codes, currency_codes, current_currency_codes
 from ingest.database_settings import DatabaseSettings
 from ingest.errors import CompanyFileError, Problem
 from ingest.page_settings import HostSettings, PageSettings
@@ -44,6 +44,7 @@ SUPPORTED_KINDS = ("file", "package", "database", "shop_pages", "rest")
 PACKAGES = ("currencyconverter",)
 
 _SLUG = re.compile(r"[a-z][a-z0-9_]*")
+_LONGEST_NAME = 60
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _DURATION = re.compile(r"\s*(\d+)\s*(minute|hour|day|week|month)s?\s*")
 _PASSWORD_IN_URL = re.compile(r"^[a-z][a-z0-9+]*://[^/@\s]*:[^/@\s$]+@", re.IGNORECASE)
@@ -129,7 +130,7 @@ def _currency(value: Any) -> Any:
         raise _wrong(
             f"{value!r}, which is no currency code",
             "an ISO 4217 currency code in capitals, such as GBP, EUR or USD",
-            _did_you_mean(value.upper(), currency_codes()) or "look it up in ISO 4217",
+            _did_you_mean(value.upper(), current_currency_codes()) or "look it up in ISO 4217",
         )
     return value
 
@@ -140,7 +141,13 @@ def _slug(value: Any) -> Any:
         raise _wrong(
             f"{value!r}",
             "small letters, digits and underscores, beginning with a letter",
-            f"name it {suggestion}",
+            f"name it {suggestion[:_LONGEST_NAME]}",
+        )
+    if isinstance(value, str) and len(value) > _LONGEST_NAME:
+        raise _wrong(
+            f"a name of {len(value)} letters",
+            f"at most {_LONGEST_NAME} letters: it is the name of a folder, too",
+            "shorten it",
         )
     return value
 

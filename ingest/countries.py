@@ -250,10 +250,14 @@ NO_CURRENCY = "XXX"
 @cache
 def currency_codes() -> frozenset[str]:
     """ISO 4217 codes, withdrawn ones (old deliveries carry them) included."""
+    return current_currency_codes() | frozenset(_WITHDRAWN_CURRENCIES.split())
+
+
+def current_currency_codes() -> frozenset[str]:
+    """ISO 4217 codes that are in use."""
     import pycountry
 
-    active = frozenset(currency.alpha_3 for currency in pycountry.currencies)
-    return active | frozenset(_WITHDRAWN_CURRENCIES.split())
+    return frozenset(currency.alpha_3 for currency in pycountry.currencies)
 
 
 def name_keys() -> str:

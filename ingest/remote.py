@@ -12,6 +12,9 @@ from ingest.errors import DeliveryRefused, SourceUnreachable
 from ingest.sql import literal
 
 _OTHER = "://"
+# what DuckDB makes of 401 Unauthorized
+_NO_STATUS = "HTTP 0 Internal Server Error"
+_MAY_WANT_CREDENTIALS = "no status; a server that wants credentials, 401, is told so"
 Masked = Callable[[str], str]
 
 
@@ -124,8 +127,9 @@ def load_extension(connection: duckdb.DuckDBPyConnection, name: str) -> None:
 
 
 def _unreachable(url: str, where: str, error: str) -> SourceUnreachable:
+    told = error.splitlines()[0].replace(_NO_STATUS, _MAY_WANT_CREDENTIALS)
     return SourceUnreachable(
-        f"{url} could not be read: {error.splitlines()[0]}",
+        f"{url} could not be read: {told}",
         where,
         "a URL that answers; for s3:// with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and "
         "AWS_REGION in the environment, for an authority of your own with REQUESTS_CA_BUNDLE",

@@ -4,6 +4,7 @@ Every scalar is taken as it is written and typed only where it is used, so that 
 `010` keeps its zero and a column expression may be `1`.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,7 @@ Location = tuple[str | int, ...]
 _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MERGE = "<<"
 _TEXT_PARENT = "columns"
+_OPEN_QUOTE = re.compile(r"""[\s-]*[\w ]+:\s+"[^"]*""")
 _QUOTED = ("'", '"', "|", ">")
 
 
@@ -65,28 +67,41 @@ def read(text: str) -> Document:
     try:
         node = yaml.compose(text, Loader=_LOADER)
     except yaml.YAMLError as error:
-        document.problems.append(_syntax_problem(error))
+        document.problems.append(_syntax_problem(error, text))
         return document
     if node is not None:
         _Reader(document).read(node)
     return document
 
 
-def _syntax_problem(error: yaml.YAMLError) -> Problem:
+def _syntax_problem(error: yaml.YAMLError, text: str) -> Problem:
     mark = getattr(error, "problem_mark", None)
     found = (getattr(error, "problem", None) or str(error)).removeprefix("found ")
     context = getattr(error, "context", None)
     if context == "while scanning a quoted scalar":
         # where the quote was opened: what follows is all taken for its text
         mark = getattr(error, "context_mark", mark)
+    line = mark.line + 1 if mark else 1
+    opened = _open_quote(text.splitlines()[:line])
+    if opened is not None:
+        # what follows the quote is all its text, up to the next one of its kind
+        found, line = f"{found}, on line {line}, after a quote that this line leaves open", opened
     return Problem(
-        line=mark.line + 1 if mark else 1,
+        line=line,
         key="",
         found=f"{found} ({context})" if context else found,
         expected="valid YAML: two spaces of indentation, no tabs, `key: value`, and quotes around"
         " a text that holds a colon, a quote or starts with a special character",
         next_step="mend this line, or the one before it",
     )
+
+
+def _open_quote(lines: list[str]) -> int | None:
+    """The line, counted from 1, that opens the quote which the last of the lines closes."""
+    *before, last = [number for number, line in enumerate(lines, 1) if '"' in line] or [0]
+    if last < len(lines) or not before or not _OPEN_QUOTE.fullmatch(lines[before[-1] - 1]):
+        return None
+    return before[-1]
 
 
 class _Reader:

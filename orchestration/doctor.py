@@ -277,7 +277,13 @@ def _nothing_found(source: Source) -> str:
         return "the first page holds no record: check `params:`, `start:` and `records:`"
     if source.pages is not None:
         return "no address to read: correct `urls:`, `url_file:` or `include:` of the source"
-    return f"no file lies at {', '.join(source.patterns)}: correct `path:` of the source"
+    missing = SourceUnreachable(
+        f"no file lies at {', '.join(source.patterns)}",
+        f"source {source.name}",
+        "one file or more",
+        "put files there, or correct `path:` of the source in the company file",
+    )
+    return str(missing)
 
 
 def _judge(

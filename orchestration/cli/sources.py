@@ -138,7 +138,8 @@ def pages(place: Place, names: tuple[str, ...], as_json: bool) -> None:
 
     company = place.company()
     rows = []
-    for source in [each for each in _chosen(company, names) if each.pages is not None]:
+    of_pages = [each for each in _chosen(company, names) if each.pages is not None]
+    for source in of_pages:
         ended = summary(source, place.home).most_common()
         rows += [(source.name, outcome, reason, count) for (outcome, reason), count in ended]
         without = unpriced(source, place.home).most_common()
@@ -148,8 +149,10 @@ def pages(place: Place, names: tuple[str, ...], as_json: bool) -> None:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
     elif rows:
         print_table("Product pages of the last pass", columns, rows)
+    elif of_pages:
+        click.echo("No product page has been asked for yet: `tradewind run` asks for them.")
     else:
-        click.echo("No product page has been asked for yet: `tradewind run` does.")
+        click.echo("No source reads product pages: see `kind: shop_pages` in docs/sources.md.")
 
 
 @click.command("reparse")

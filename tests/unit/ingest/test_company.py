@@ -121,6 +121,8 @@ def test_rates_from_a_package(tmp_path: Path) -> None:
         ("entity: sales", "entity: sale", "'sale'", "did you mean sales?"),
         ("kind: file", "kind: ftp", "'ftp'", "one of file, package, database, shop_pages or rest"),
         ("name: orders", "name: Web-Orders", "Web-Orders", "web_orders"),
+        ("name: orders", f"name: {'a' * 300}", "300 letters", "at most 60"),
+        ("reporting_currency: GBP", "reporting_currency: SFR", "SFR", "did you mean SRD?"),
         ("order_id: InvoiceNo", "order_id:", "nothing", "a text"),
         ("order_id: InvoiceNo", "order_id: ''", "empty", "fill it in"),
         ("order_id: InvoiceNo", "order_id: {a: b}", "keys with values", "a text"),
@@ -180,6 +182,11 @@ def test_no_source_at_all(tmp_path: Path) -> None:
 def test_a_quote_left_open_is_told_where_it_opens(tmp_path: Path) -> None:
     text = GOOD.replace("\"'GBP'\"", '"GBP') + "    owner: me\n"
     assert only(tmp_path, text).line == line_of(text, '"GBP')
+
+
+def test_a_quote_that_a_later_one_closes_is_told_where_it_opens(tmp_path: Path) -> None:
+    text = GOOD.replace("company: Northstar", 'company: "Northstar', 1)
+    assert only(tmp_path, text).line == line_of(text, '"Northstar')
 
 
 def test_a_package_begins_on_a_day_that_there_is(tmp_path: Path) -> None:
