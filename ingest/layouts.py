@@ -1,6 +1,6 @@
 """Which of a source's layouts fits a file: the first of which the file has every column."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from ingest.company import Company, Layout, Source
 from ingest.errors import CompanyFileError, DeliveryRefused, Problem
@@ -58,7 +58,11 @@ def choose_layout(
     if not missing:
         return layout
     refusal = missing_error(source, missing, columns, shown)
-    lines = [line_of(company, source, name, text) for name, text in _reading(layout, missing)]
+    lines = [
+        line_of(company, source, name, text)
+        for name, text in layout.columns.items()
+        if missing_columns(text, columns)
+    ]
     if lines:
         refusal.where = f"{refusal.where}, read on line {_listed(lines)} of {company.path}"
     has_none = len(missing) == len(_missing(layout, [])[0])
@@ -122,13 +126,6 @@ def _missing(
         except ExpressionError as error:
             errors[canonical] = error
     return list(dict.fromkeys(names)), errors
-
-
-def _reading(layout: Layout, missing: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """The expressions of a layout that read one of the columns."""
-    for canonical, text in layout.columns.items():
-        if set(missing_columns(text, [])) & set(missing):
-            yield canonical, text
 
 
 def _listed(lines: Sequence[int]) -> str:

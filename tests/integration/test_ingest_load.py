@@ -136,8 +136,9 @@ def test_a_header_alone_is_loaded_with_a_warning(tmp_path: Path) -> None:
 
 
 def test_missing_columns_are_refused_with_the_nearest_name(tmp_path: Path) -> None:
-    bench = Workbench.of(tmp_path)
-    bench.put("a.csv", line(), header=HEADER.replace("product", "products"))
+    bench = Workbench.of(tmp_path, columns=COLUMNS.replace("price: price", "price: Unit Price"))
+    header = HEADER.replace("product", "products").replace("price", "Unit Price")
+    bench.put("a.csv", line(), header=header)
     with pytest.raises(
         DeliveryRefused, match=r"missing column: 'product' .*nearest is 'products'"
     ) as told:
