@@ -205,6 +205,14 @@ class _Found:
         """Those that stand in the file, and those that are looked for."""
         return [*self.people, self.redactor.people]
 
+    @cached_property
+    def _column_names(self) -> dict[str, str]:
+        return {column.original: column.name for column in self.group.columns if column.original}
+
+    def column_of(self, key: str) -> str:
+        """The name of the column that a key of a record is read as."""
+        return self._column_names.get(key, key)
+
     def cell(self, column: str, text: str) -> str:
         """What is left of a cell of text in a person's row."""
         if column not in self.kept and column not in self.needed:
@@ -537,9 +545,12 @@ def _record(found: _Found, record: Any, is_theirs: bool, counts: Counts) -> tupl
         return None, False
     if is_theirs and isinstance(record, dict):
         counts.blanked += 1
-        return {key: found.value(key, value) for key, value in record.items()}, True
+        left = {key: found.value(found.column_of(key), value) for key, value in record.items()}
+        return left, True
     if isinstance(record, dict):
-        left = {key: found.other_value(key, value) for key, value in record.items()}
+        left = {
+            key: found.other_value(found.column_of(key), value) for key, value in record.items()
+        }
     else:
         left = swapped(record, found.swap)
     counts.cells += left != record

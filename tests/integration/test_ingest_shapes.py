@@ -214,6 +214,16 @@ def test_a_bad_row_shows_both_of_two_columns_that_differ_in_capitals(
     assert (row["price"], row["Price"], row["order"], row["ORDER"]) == ("1.50", "7.25", "1", "2")
 
 
+def test_a_record_keeps_what_is_read_of_it_without_its_person(tmp_path: Path) -> None:
+    columns = COLUMNS.replace("unit_price: price", "unit_price: Price")
+    bench = Workbench.of(tmp_path, "", columns, path="data/*")
+    bench.write("a.json", _twins(tmp_path, "a.json"))
+    forgotten.remember(bench.home, forgotten.person(bench.home, "c1"), {})
+    bench.run()
+    found = bench.rows("select customer_id, unit_price::varchar from raw.sales")
+    assert found == [(None, "7.2500")]
+
+
 def test_a_name_that_fits_two_columns_but_for_capitals_fits_none(tmp_path: Path) -> None:
     columns = COLUMNS.replace("unit_price: price", "unit_price: PRICE")
     bench = Workbench.of(tmp_path, "", columns, path="data/*")
