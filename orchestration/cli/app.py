@@ -45,7 +45,10 @@ class Tradewind(click.Group):
             if not (isinstance(error, click.Abort) or is_interrupt(error)):
                 raise
             click.echo("Stopped. What readers see is unchanged; run again to go on.", err=True)
-            end(STOPPED)
+            code = STOPPED
+            if args is None:
+                # the process is this program's own
+                end(code)
         sys.exit(code if isinstance(code, int) else 0)
 
     def invoke(self, ctx: click.Context) -> Any:
