@@ -83,7 +83,7 @@ NOT_WHOLE = [
 ]
 # landed, and refused when they are read
 UNREADABLE = [
-    Fault("cut.csv", lambda content: content[:-25], ("1 of 20 rows (5.00 %) are bad",)),
+    Fault("cut.csv", lambda content: content[:-25], ("not a whole file", "breaks off in line 21")),
     Fault("latin.csv", lambda content: content.decode().encode("latin-1"), ("utf-8", "encoding")),
     Fault("wide.csv", lambda content: content.decode().encode("utf-16"), ("utf-16", "zero bytes")),
     Fault("shifted.csv", _shifted, ("20 of 20 rows", "Expected Number of Columns: 8 Found: 9")),
