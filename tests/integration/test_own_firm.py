@@ -28,7 +28,7 @@ def test_a_market_of_rivals_is_told(small: SmallCompany) -> None:
     result = judged(small, {"firm": "Acme"}, {"firm": "Borealis"})
     assert not result.is_passed
     assert result.observed == (
-        "GB, lamps: the market is the sum of 2 firms and none of them is ours, in 1 month from "
+        "GB, Lamps: the market is the sum of 2 firms and none of them is ours, in 1 month from "
         "2024-01-01 to 2024-01-01; our share is overstated"
     )
     [row] = result.sample
