@@ -1,5 +1,6 @@
 """Ctrl-C: how it is told from a failure, and how the process ends after it."""
 
+import atexit
 import os
 import sys
 import threading
@@ -26,6 +27,8 @@ def end(code: int) -> NoReturn:
     A thread that comes out of DuckDB after Python has gone would abort the process.
     """
     if threading.active_count() > 1:
+        # dbt's semaphores are given back, as at any other end
+        atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

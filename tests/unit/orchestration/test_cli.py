@@ -302,7 +302,7 @@ def test_a_process_ends_without_looking_for_cycles() -> None:
 
 
 BUSY_AND_INTERRUPTED = """
-import threading, time
+import multiprocessing, threading, time
 import duckdb
 from orchestration.cli import app
 
@@ -314,6 +314,7 @@ def ask():
 def interrupted(group, context):
     raise {error}
 
+lock = multiprocessing.get_context("spawn").RLock()
 threading.Thread(target=ask, daemon=True).start()
 time.sleep(0.3)
 app.Tradewind.invoke = interrupted
