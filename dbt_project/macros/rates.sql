@@ -1,7 +1,7 @@
-{# A sum that does not depend on the order in which an engine adds up doubles. Numbers of a million
-   million and more need fewer `decimals`. #}
+{# A sum that does not depend on the order in which an engine adds up doubles. Of amounts that are
+   shown in hundredths of a cent, fewer `decimals` keep what a double lacks of a half out of it. #}
 {% macro exact_sum(number, decimals=18) -%}
-    sum(cast({{ number }} as decimal({{ 30 if decimals == 18 else 38 }}, {{ decimals }})))
+    sum(cast({{ number }} as decimal(38, {{ decimals }})))
 {%- endmacro %}
 
 {# A mean that does not depend on it either. #}
