@@ -862,8 +862,7 @@ def bind_errors(
                 bind(name, text, available)
                 continue
             what, step = _nearest(missing, available)
-            known = ", ".join(column.name for column in available)
-            errors[name] = ExpressionError(what, f"one of the columns {known}", step)
+            errors[name] = ExpressionError(what, f"one of the columns {_listed(available)}", step)
         except ExpressionError as error:
             errors[name] = error
     return errors
@@ -887,14 +886,17 @@ def missing_error(
     source: Source, names: Sequence[str], available: Sequence[SourceColumn], shown: str = ""
 ) -> DeliveryRefused:
     """The refusal of a file without columns that are needed, with the nearest names."""
-    known = ", ".join(column.shown for column in available)
     what, next_step = _nearest(names, available)
     return DeliveryRefused(
         what,
         f"source {source.name}" + (f": {shown}" if shown else ""),
-        f"the columns that the company file reads; the file has {known}",
+        f"the columns that the company file reads; the file has {_listed(available)}",
         next_step,
     )
+
+
+def _listed(columns: Sequence[SourceColumn]) -> str:
+    return ", ".join(column.shown for column in columns)
 
 
 def _nearest(names: Sequence[str], available: Sequence[SourceColumn]) -> tuple[str, str]:

@@ -110,7 +110,7 @@ class Stage:
         constants: SQL of the canonical columns that are the same in all rows.
         rows: What was read of each part.
         mapped: Canonical columns that the layout fills; the others have their defaults.
-        lines_above: Lines above the first row of a file of text.
+        lines_above: Lines above the first row of a CSV file; none in other files.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -171,7 +171,7 @@ def create_stage(
     }
     stage = Stage(
         connection, group, layout, entity, table, staged, constants,
-        [PartRows() for _ in group.parts], tuple(by_name), source.skip_lines + source.header,
+        [PartRows() for _ in group.parts], tuple(by_name), _lines_above(source, group),
     )  # fmt: skip
     keep_raw = source.duplicates == "quarantine"
     fingerprint = source.duplicates != "keep"
@@ -507,7 +507,7 @@ class _Query:
     def _seen(self, *names: str) -> str:
         """SQL of what stands in the source's columns that some canonical ones are made of."""
         columns = dict.fromkeys(
-            variant.column.name
+            variant.column
             for mapped in self._mappings()
             if mapped.name in names
             for variant in mapped.variants
@@ -515,9 +515,10 @@ class _Query:
         if not columns:
             return literal("")
         parts = []
-        for name in columns:
-            value = f"left(cast({quoted(source_alias(name))} as varchar), {_SHOWN_LETTERS})"
-            before = literal(f"{name} is '")
+        for column in columns:
+            name = quoted(source_alias(column.name))
+            value = f"left(cast({name} as varchar), {_SHOWN_LETTERS})"
+            before = literal(f"{column.shown} is '")
             parts.append(f"{before} || {value} || ''''")
         return f"coalesce(' (' || nullif(concat_ws(', ', {', '.join(parts)}), '') || ')', '')"
 
@@ -643,6 +644,10 @@ def _collect_rejects(stage: Stage) -> None:
             stage.rows[number].rejected += [(int(r), str(t), "not a JSON object") for r, t in rows]
 
 
+def _lines_above(source: Source, group: Group) -> int:
+    return source.skip_lines + source.header if group.format == "csv" else 0
+
+
 def _refuse_cut_ends(stage: Stage, source: Source) -> None:
     """Refuse a part whose last line is no row and has no end: it was cut off in the line."""
     if source.quarantine_limit_pct >= _ALL:
@@ -651,11 +656,11 @@ def _refuse_cut_ends(stage: Stage, source: Source) -> None:
         last = unended_line(part.path) if rows.rejected else ""
         for number, text, reason in rows.rejected:
             if last and text == last and not _has_too_many(reason):
-                line = number + stage.lines_above * (part.format == "csv")
                 refused = cut_off(
                     part.name,
                     f"source {source.name}: {part.name}",
-                    f"it breaks off in line {line}, which has no line end: {reason}",
+                    f"it breaks off in line {number + stage.lines_above}, which has no line end: "
+                    f"{reason}",
                 )
                 refused.next_step = f"{refused.next_step}; {_TAKE_ALL}"
                 raise refused

@@ -214,6 +214,21 @@ def test_a_bad_row_shows_both_of_two_columns_that_differ_in_capitals(
     assert (row["price"], row["Price"], row["order"], row["ORDER"]) == ("1.50", "7.25", "1", "2")
 
 
+def test_a_broken_record_is_told_by_its_own_line(tmp_path: Path) -> None:
+    bench = Workbench.of(tmp_path, path="data/*")
+    bench.write("a.jsonl", f"{json.dumps(_record())}\n[1]\n".encode())
+    with pytest.raises(DeliveryRefused, match="line 2: not a JSON object"):
+        bench.run()
+
+
+def test_a_reason_names_a_column_as_the_file_does(tmp_path: Path) -> None:
+    columns = COLUMNS.replace("unit_price: price", "unit_price: -1 * cast(Price as decimal(9, 2))")
+    bench = Workbench.of(tmp_path, "quarantine_limit_pct: 100", columns, path="data/*")
+    bench.write("a.json", _twins(tmp_path, "a.json"))
+    bench.run()
+    assert "(Price is '7.25')" in str(bench.value("select reason from quarantine.rows"))
+
+
 def test_a_record_keeps_what_is_read_of_it_without_its_person(tmp_path: Path) -> None:
     columns = COLUMNS.replace("unit_price: price", "unit_price: Price")
     bench = Workbench.of(tmp_path, "", columns, path="data/*")
