@@ -11,13 +11,8 @@ company as (
 
 ),
 
-categories as (
-
-    select * from {{ ref('int_customers__categories') }}
-
-),
-
--- few gaps differ, so that they are counted rather than the buyers put in order
+-- few gaps differ, so that they are counted rather than the buyers put in order. The categories are
+-- imported for each basis: a CTE that is read several times is written down with all of its rows
 counted_gaps as (
     {%- for basis, days in history_days().items() %}
 
@@ -26,7 +21,7 @@ counted_gaps as (
         category,
         {{ mean_gap_days(days) }} as mean_gap_days,
         count(*) as buyers
-    from categories
+    from {{ ref('int_customers__categories') }}
     where {{ days }}_days > 1
     group by category, {{ mean_gap_days(days) }}
     {%- if not loop.last %}
