@@ -19,6 +19,7 @@ from hypothesis import settings
 from companies.demo.generate import begin_anew
 from ingest.home import Home
 from orchestration.cli import main
+from orchestration.dead_objects import collect_rarely
 
 ROOT = Path(__file__).resolve().parents[1]
 TRADEWIND = Path(sys.executable).with_name("tradewind")
@@ -27,6 +28,8 @@ DEMO_COMPANY = ROOT / "companies" / "demo" / "company.yml"
 # a busy machine is no reason to fail
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+# what a worker imports and collects stays: looking through it time and again finds nothing
+collect_rarely()
 
 
 @dataclass(frozen=True)
