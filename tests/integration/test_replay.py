@@ -5,7 +5,6 @@ the correction of an order that was delivered before; a currency without any rat
 last rate is too old to be carried.
 """
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,8 +64,7 @@ def faulty_home(
 @pytest.fixture
 def faulty(faulty_home: Tiny, tmp_path: Path) -> Tiny:
     """The company published with its waiting rows."""
-    shutil.copytree(faulty_home.folder.parent, tmp_path / "mended", symlinks=True)
-    return Tiny(tmp_path / "mended/company", Home(tmp_path / "mended/home"))
+    return faulty_home.copy(tmp_path)
 
 
 def _waiting(tiny: Tiny) -> dict[Any, Any]:
