@@ -83,13 +83,17 @@ def load_raw(connection: duckdb.DuckDBPyConnection, company: Company, home: Home
 
 
 def make_tables(
-    connection: duckdb.DuckDBPyConnection, home: Home, settings: CustomerValue | None = None
+    connection: duckdb.DuckDBPyConnection,
+    home: Home,
+    settings: CustomerValue | None = None,
+    names: Iterable[str] = (),
 ) -> None:
-    """Make every table anew from the raw layer that a connection sees, estimates between them."""
+    """Make every table anew from the raw layer that a connection sees, estimates between them;
+    or the estimates, some tables, and what they are made from."""
     made = make_some(connection, home, READ)
     estimate(connection, settings or CustomerValue())
     models = _models(home.dbt.resolve())
-    for name in models:
+    for name in names or models:
         _make(connection, models, name, made)
 
 
