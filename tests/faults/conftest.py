@@ -4,11 +4,12 @@ Three builds are all that the folder costs: the first version, the next one in `
 again after all that could go wrong in `battered`.
 """
 
+import hashlib
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -43,16 +44,43 @@ LEFTOVERS = (
 Content = dict[str, list[tuple[Any, ...]]]
 
 
+# by the bytes that hold it
+_known: dict[str, Content] = {}
+
+
 def content_of(database: Path) -> Content:
     """Every row of the core and the marts of a file, in an order of its own."""
+    log = Path(f"{database}.wal")
     with duckdb.connect(str(database), read_only=True) as connection:
-        return rows_of(connection)
+        files = [database, log] if log.exists() else [database]
+        return _read_once(files, lambda: rows_of(connection))
+
+
+def _read_once(files: Iterable[Path], read: Callable[[], Content]) -> Content:
+    """What files hold; those that hold the same bytes under the same names are read once."""
+    hashed = hashlib.sha256()
+    for file in files:
+        hashed.update(f"{file.name} {file.stat().st_size}\n".encode())
+        hashed.update(file.read_bytes())
+    if hashed.hexdigest() not in _known:
+        _known[hashed.hexdigest()] = read()
+    return _known[hashed.hexdigest()]
 
 
 def rows_of(connection: duckdb.DuckDBPyConnection) -> Content:
     """The same, over a connection."""
     tables = [".".join(row) for row in connection.execute(_TABLES).fetchall()]
     return {table: connection.execute(f"from {table} order by all").fetchall() for table in tables}
+
+
+def _rows_of_parquet(files: Iterable[Path]) -> Content:
+    with duckdb.connect() as connection:
+        return {
+            f"marts.{file.stem}": connection.execute(
+                f"from read_parquet('{file}') order by all"
+            ).fetchall()
+            for file in files
+        }
 
 
 @dataclass(frozen=True)
@@ -109,14 +137,8 @@ class Shop:
 
     def parquet(self) -> Content:
         """What a reader of the Parquet files sees."""
-        folder = self.home.parquet / "current"
-        with duckdb.connect() as connection:
-            return {
-                f"marts.{file.stem}": connection.execute(
-                    f"from read_parquet('{file}') order by all"
-                ).fetchall()
-                for file in sorted(folder.glob("*.parquet"))
-            }
+        files = sorted((self.home.parquet / "current").glob("*.parquet"))
+        return _read_once(files, lambda: _rows_of_parquet(files))
 
     def leftovers(self) -> list[str]:
         """Files in the home that a killed process left and that have no use."""

@@ -74,6 +74,11 @@ class Tiny:
         """Write a file of order lines."""
         self.write(f"orders/{day}.csv", ORDER_COLUMNS, *lines)
 
+    def copy(self, folder: Path) -> "Tiny":
+        """The same files and home in a folder of their own."""
+        copied = shutil.copytree(self.folder.parent, folder / "copy", symlinks=True)
+        return Tiny(copied / "company", Home(copied / "home"))
+
     def rows(self, sql: str) -> list[tuple[object, ...]]:
         """Query what is published."""
         with duckdb.connect(str(self.home.warehouse), read_only=True) as connection:

@@ -115,7 +115,10 @@ class Shop:
     folder: Path
     api: Api
     company: Company = None  # type: ignore[assignment]
-    connection: duckdb.DuckDBPyConnection = field(default_factory=duckdb.connect)
+    connection: duckdb.DuckDBPyConnection = field(
+        # a few rows: more threads only wait for each other
+        default_factory=lambda: duckdb.connect(config={"threads": 1})
+    )
 
     def describe(self, rest: Mapping[str, Any], **source: Any) -> "Shop":
         """Write the company file anew."""

@@ -35,19 +35,23 @@ class SmallCompany:
         self.rows.setdefault(entity, []).extend({**same, **row} for row in rows)
         return self
 
-    def build(self, database: str = ":memory:") -> duckdb.DuckDBPyConnection:
-        """Load the rows and make every table; return a connection to the warehouse."""
+    def build(self, *tables: str, database: str = ":memory:") -> duckdb.DuckDBPyConnection:
+        """Load the rows and make every table, or some that need no estimates and what they are
+        made from; return a connection to the warehouse."""
         # a hundred tables of a few rows: more threads only wait for each other
         connection = duckdb.connect(database, config={"threads": 1})
         company = self._load(connection)
-        make_tables(connection, self.home, company.customer_value)
+        if tables:
+            make_some(connection, self.home, tables)
+        else:
+            make_tables(connection, self.home, company.customer_value)
         return connection
 
     def publish(self) -> Home:
         """Build, close, and let readers see it."""
         self.home.versions.mkdir(parents=True)
         version = self.home.versions / "20240101T000000000000.duckdb"
-        self.build(str(version)).close()
+        self.build(database=str(version)).close()
         self.home.warehouse.symlink_to(version)
         return self.home
 
@@ -79,13 +83,17 @@ def load_raw(connection: duckdb.DuckDBPyConnection, company: Company, home: Home
 
 
 def make_tables(
-    connection: duckdb.DuckDBPyConnection, home: Home, settings: CustomerValue | None = None
+    connection: duckdb.DuckDBPyConnection,
+    home: Home,
+    settings: CustomerValue | None = None,
+    names: Iterable[str] = (),
 ) -> None:
-    """Make every table anew from the raw layer that a connection sees, estimates between them."""
+    """Make every table anew from the raw layer that a connection sees, estimates between them;
+    or the estimates, some tables, and what they are made from."""
     made = make_some(connection, home, READ)
     estimate(connection, settings or CustomerValue())
     models = _models(home.dbt.resolve())
-    for name in models:
+    for name in names or models:
         _make(connection, models, name, made)
 
 

@@ -14,7 +14,9 @@ VALUES = [[round(RANDOM.uniform(100, 900), 2) for _ in range(4)] for _ in range(
 
 
 def judged(small: SmallCompany) -> CheckResult:
-    (result,) = double_counts.result(small.build())
+    (result,) = double_counts.result(
+        small.build("core.fct_market_sales", "intermediate.int_market__rows_that_count")
+    )
     assert (result.table, result.kind, result.severity, result.blocks) == (
         "core.fct_market_sales", "reconciliation", "warn", False,
     )  # fmt: skip

@@ -76,7 +76,8 @@ class Shop:
 @pytest.fixture
 def shop(tmp_path: Path) -> Shop:
     """A company without a database yet."""
-    return Shop(tmp_path, duckdb.connect(), None)  # type: ignore[arg-type]
+    connection = duckdb.connect(config={"threads": 1})
+    return Shop(tmp_path, connection, None)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")

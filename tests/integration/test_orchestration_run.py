@@ -1,7 +1,6 @@
 """The daily job in process: it publishes, finds nothing new, and refuses what fails a check."""
 
 import re
-import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -18,7 +17,6 @@ from dagster._core.errors import DagsterExecutionInterruptedError
 
 from ingest.company import Source
 from ingest.errors import DeliveryRefused
-from ingest.home import Home
 from ingest.landing import land, manifest
 from orchestration import (
     customer_estimates,
@@ -113,16 +111,10 @@ def first(make_tiny: Callable[[Path], Tiny], tmp_path_factory: pytest.TempPathFa
         return _ran(tiny, patch, said, estimates)
 
 
-def _copy(tiny: Tiny, folder: Path) -> Tiny:
-    """The same files and home in a folder of their own."""
-    copied = shutil.copytree(tiny.home.root.parent, folder / "copy", symlinks=True)
-    return Tiny(copied / "company", Home(copied / "home"))
-
-
 @pytest.fixture(scope="module")
 def later(first: Ran, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """The next: three more lines, one without a price, and a source that has gone."""
-    tiny = _copy(first.tiny, tmp_path_factory.mktemp("later"))
+    tiny = first.tiny.copy(tmp_path_factory.mktemp("later"))
     (tiny.folder / "products.csv").unlink()
     tiny.orders("2024-03", "C1,2024-03-01 10:00:00,GB,C1,P1,1,7.00,GBP",
                 "C2,2024-03-01 10:00:00,GB,C1,P1,1,7.00,GBP",
@@ -184,7 +176,7 @@ def test_a_test_of_the_months_that_were_built_says_so(first: Ran, later: Ran) ->
 
 
 def test_a_version_that_was_written_to_is_tested_whole(first: Ran, tmp_path: Path) -> None:
-    tiny = _copy(first.tiny, tmp_path)
+    tiny = first.tiny.copy(tmp_path)
     published = tiny.home.warehouse.resolve()
     published.chmod(0o644)
     with duckdb.connect(str(published)) as connection:
@@ -204,7 +196,7 @@ def test_what_comes_while_dagster_starts_is_loaded_too(first: Ran) -> None:
 
 
 def test_a_price_sweep_publishes_what_rivals_ask(first: Ran, tmp_path: Path) -> None:
-    tiny = _copy(first.tiny, tmp_path)
+    tiny = first.tiny.copy(tmp_path)
     rivals = (tiny.folder / "company.yml").read_text() + RIVALS
     tiny.write("company.yml", rivals)
     tiny.write("rivals.csv", "at,shop,sku,price", "2024-01-05 10:00:00,Alpha,P1,9.50")

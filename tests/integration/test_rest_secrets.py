@@ -254,14 +254,16 @@ def test_secrets_are_nowhere(shop: Shop, tmp_path: Path, parsed_project: Path) -
     company = company_of(shop.api)
     file.write_text(yaml.safe_dump(company))
     # what can be read is published though half of the sources refuse
-    assert tradewind("run") == 3, said.decode()
+    # a few rows: more threads only wait for each other
+    run = ("run", "--threads", "1")
+    assert tradewind(*run) == 3, said.decode()
     assert b"Published version" in said and b"status 403" in said
     assert b"the database ${DATABASE} could not be read" in said
     assert tradewind("plan") == 3
     # a run that is refused by a gate: too many rows that cannot be taken
     company["sources"][1]["columns"] = {**MAPPING, "currency": "'no currency'"}
     file.write_text(yaml.safe_dump(company))
-    assert tradewind("run") in (1, 3)
+    assert tradewind(*run) in (1, 3)
     assert tradewind("doctor") in (2, 3)
     assert tradewind("sources", "check", "fine_bearer", "fine_oauth2") == 0
     pages = list((home / "landing/fine_bearer").glob("*/*.json"))

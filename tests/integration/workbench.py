@@ -44,7 +44,9 @@ class Workbench:
     ) -> "Workbench":
         """A workbench whose source `shop` has these options and this mapping."""
         (folder / "data").mkdir(parents=True, exist_ok=True)
-        bench = cls(folder, duckdb.connect(), None)  # type: ignore[arg-type]
+        # a few rows: more threads only wait for each other
+        connection = duckdb.connect(config={"threads": 1})
+        bench = cls(folder, connection, None)  # type: ignore[arg-type]
         bench.describe(options, columns, path, entity)
         return bench
 

@@ -217,11 +217,15 @@ def test_runs_day_by_day_in_any_order_and_twice_publish_the_same_marts(
 
 def _marts(published: Published) -> dict[str, list[tuple[object, ...]]]:
     """All rows of all marts in one order."""
-    names = published.rows(
-        "select table_name from information_schema.tables where table_schema = 'marts' order by all"
-    )
-    assert names
-    return {name: published.rows(f"from marts.{name} order by all") for (name,) in names}
+    with duckdb.connect(str(published.warehouse), read_only=True) as connection:
+        names = connection.execute(
+            "select table_name from information_schema.tables where table_schema = 'marts'"
+        ).fetchall()
+        assert names
+        return {
+            name: connection.execute(f"from marts.{name} order by all").fetchall()
+            for (name,) in names
+        }
 
 
 def test_the_export_mart_loses_nothing_and_ranks_the_markets(published: Published) -> None:

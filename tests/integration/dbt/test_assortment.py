@@ -17,7 +17,7 @@ def gap(small: SmallCompany) -> tuple[Any, ...]:
         f"sum({name})::int"
         for name in ("theirs_only", "ours_only", "both_sides", "theirs_new", "theirs_gone")
     )
-    rows: list[tuple[Any, ...]] = small.build().execute(f"select {sums} from {GAP}").fetchall()
+    rows: list[tuple[Any, ...]] = small.build(GAP).execute(f"select {sums} from {GAP}").fetchall()
     return rows[0]
 
 

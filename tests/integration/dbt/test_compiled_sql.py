@@ -12,6 +12,9 @@ from orchestration import dbt_runner
 from orchestration.fingerprints import manifest_fingerprint
 from orchestration.meanings_of_tests import NO_MORE
 
+# with others that need the parsed project, so that a worker that could do without does not wait
+pytestmark = pytest.mark.xdist_group("small")
+
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory, parsed_project: Path) -> dbt_runner.Prepared:

@@ -173,7 +173,7 @@ def test_what_is_ordered_together(small: SmallCompany) -> None:
               sale(0, "2024-06-01", None, "L4", 5, -1), sale(1, "2024-06-01", None, "L4", 5, -1),
               sale(0, "2024-06-01", None, "L1", 5))  # fmt: skip
     found = rows(
-        small.build(),
+        small.build("marts.mart_basket__product_pair"),
         "mart_basket__product_pair",
         "product_id, other_product_id, orders_together, product_orders, other_product_orders, "
         "orders, orders_too_large, support_pct, confidence_pct, other_confidence_pct, lift, "

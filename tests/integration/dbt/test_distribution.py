@@ -83,7 +83,7 @@ def test_a_sample_estimates_and_a_missing_value_weighs_by_units(small: SmallComp
     sampled[3]["value"] = None
     small.has("market_sales", *sampled, *(shop(name, "Glow", 10, sample_of="outlets",
               universe_size=40) for name in "CD"), **PANEL)  # fmt: skip
-    found = small.build().execute(
+    found = small.build(MART).execute(
         f"select outlets, universe_size, numeric_distribution_pct, weighted_distribution_pct, "
         f"weighted_by, is_own from {MART}"
     )

@@ -18,7 +18,7 @@ def sale(number: int, day: str, market: str, quantity: float, price: float, **mo
 
 def rows(small: SmallCompany, columns: str, where: str = "true") -> list[tuple[Any, ...]]:
     return (
-        small.build()
+        small.build(EXPORT)
         .execute(f"select {columns} from {EXPORT} where {where} order by order_month, market")
         .fetchall()
     )

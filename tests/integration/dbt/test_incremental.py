@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import date, timedelta
+from pathlib import Path
 from random import Random
 
 import duckdb
@@ -187,6 +188,21 @@ def _load_and_build(tiny: Tiny) -> tuple[list[str], list[str]]:
     return [month for (month,) in months], upon
 
 
+@pytest.fixture(scope="module")
+def first(make_tiny: Callable[[Path], Tiny], tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    """The first deliveries, built. Not to be changed: tests work on copies."""
+    tiny = make_tiny(tmp_path_factory.mktemp("first"))
+    _first(tiny)
+    _build(tiny)
+    return tiny
+
+
+@pytest.fixture
+def built(first: Tiny, tmp_path: Path) -> Tiny:
+    """The first deliveries, built."""
+    return first.copy(tmp_path)
+
+
 def _noted(tiny: Tiny) -> set[tuple[str | None, ...]]:
     """The months, per table that is tested by months, that the last build noted as built."""
     with duckdb.connect(str(tiny.home.root / "warehouse.duckdb"), read_only=True) as connection:
@@ -220,23 +236,21 @@ def _differ(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
     return any(connection.execute(query).fetchall() for query in both)
 
 
-def test_an_incremental_build_ends_where_a_full_one_would(tiny: Tiny) -> None:
-    _first(tiny)
-    _build(tiny)
-    assert _noted(tiny) == {(None,)}
+def test_an_incremental_build_ends_where_a_full_one_would(built: Tiny) -> None:
+    assert _noted(built) == {(None,)}
     steps: list[tuple[Callable[[Tiny], None], set[str]]] = [
         (_new_and_late, {"2023-12-01", "2024-04-01"}),
         (_corrected, {"2024-01-01", "2024-02-01", "2024-03-01"}),
         (_deleted_cost, {"2023-12-01", "2024-01-01", "2024-03-01", "2024-04-01"}),
     ]
     for step, months in steps:
-        step(tiny)
-        assert (step.__name__, set(_build(tiny))) == (step.__name__, months)
-        assert (step.__name__, _noted(tiny)) == (step.__name__, {tuple(sorted(months))})
-        assert (step.__name__, _differing(tiny)) == (step.__name__, [])
-    _changed_rate(tiny)
-    assert {"2024-01-01", "2024-04-01"} < set(_build(tiny))
-    assert _differing(tiny) == []
+        step(built)
+        assert (step.__name__, set(_build(built))) == (step.__name__, months)
+        assert (step.__name__, _noted(built)) == (step.__name__, {tuple(sorted(months))})
+        assert (step.__name__, _differing(built)) == (step.__name__, [])
+    _changed_rate(built)
+    assert {"2024-01-01", "2024-04-01"} < set(_build(built))
+    assert _differing(built) == []
 
 
 def test_what_is_built_upon_ends_where_a_full_build_would(tiny: Tiny) -> None:
@@ -279,17 +293,15 @@ def test_what_is_built_upon_ends_where_a_full_build_would(tiny: Tiny) -> None:
 
 
 @pytest.mark.parametrize("erased_on", ["2024-01-01", "2024-01-03"])
-def test_cohorts_are_built_whole_where_somebody_was_forgotten(tiny: Tiny, erased_on: str) -> None:
-    _first(tiny)
-    _build(tiny)
+def test_cohorts_are_built_whole_where_somebody_was_forgotten(built: Tiny, erased_on: str) -> None:
     cohorts = "intermediate.int_customers__cohorts"
-    database = str(tiny.home.root / "warehouse.duckdb")
+    database = str(built.home.root / "warehouse.duckdb")
     with duckdb.connect(database) as connection:
         connection.execute("create table audit.runs as select date '2024-01-02' as judged_at")
         connection.execute(f"create table audit.erasures as select date '{erased_on}' as erased_at")
         connection.execute(f"update {cohorts} set customers_retained = 99")
-    tiny.orders("2024-04", "E1,2024-04-01 00:00:00,US,C1,P0,1,7.25,EUR")
-    _build(tiny)
+    built.orders("2024-04", "E1,2024-04-01 00:00:00,US,C1,P0,1,7.25,EUR")
+    _build(built)
     with duckdb.connect(database) as connection:
         kept = connection.execute(f"from {cohorts} where customers_retained = 99").fetchall()
     assert bool(kept) == (erased_on == "2024-01-01")
@@ -330,11 +342,9 @@ def test_a_fact_stores_a_column_once_a_delivery_fills_it(tiny: Tiny) -> None:
         "create or replace view core.fct_sales as from stored.fct_sales",
     ],
 )
-def test_a_fact_is_built_anew_unless_a_view_shows_all_its_columns(tiny: Tiny, before: str) -> None:
-    _first(tiny)
-    _build(tiny)
-    with duckdb.connect(str(tiny.home.root / "warehouse.duckdb")) as connection:
+def test_a_fact_is_built_anew_unless_a_view_shows_all_its_columns(built: Tiny, before: str) -> None:
+    with duckdb.connect(str(built.home.root / "warehouse.duckdb")) as connection:
         connection.execute(before)
-    _new_and_late(tiny)
-    _build(tiny)
-    assert _differing(tiny) == []
+    _new_and_late(built)
+    _build(built)
+    assert _differing(built) == []

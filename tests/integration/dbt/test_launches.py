@@ -5,6 +5,7 @@ import pytest
 from tests.integration.small import SmallCompany
 
 pytestmark = pytest.mark.xdist_group("small")
+LAUNCHES = "marts.mart_launch__product_week"
 
 
 def test_the_curve_is_of_the_category_first_and_chance_does_not_add_up(small: SmallCompany) -> None:
@@ -42,10 +43,10 @@ def test_the_curve_is_of_the_category_first_and_chance_does_not_add_up(small: Sm
     for row in small.rows["sales"]:
         row |= {"market": "GB", "currency": "GBP", "unit_price": row.get("unit_price", 1)}
     rows = (
-        small.build()
+        small.build(LAUNCHES)
         .execute(
             "select product_id, launch_week, earlier_launches, curve_of, curve_index, "
-            "cannibalised_units_to_date from marts.mart_launch__product_week order by 1, 2"
+            f"cannibalised_units_to_date from {LAUNCHES} order by 1, 2"
         )
         .fetchall()
     )
@@ -79,8 +80,8 @@ def test_what_a_launch_took_is_unknown_without_a_baseline_and_never_below_none(
         small.has("sales", {"order_id": number, "ordered_at": day, "product_id": product,
                   "quantity": units, "unit_price": 10, "market": "GB",
                   "currency": "GBP"})  # fmt: skip
-    rows = small.build().execute(
+    rows = small.build(LAUNCHES).execute(
         "select product_id, units_to_date, expected_rest_units is null, cannibalised_units_to_date "
-        "from marts.mart_launch__product_week where launch_week = 0 order by 1"
+        f"from {LAUNCHES} where launch_week = 0 order by 1"
     )
     assert rows.fetchall() == [("C", -6, False, 0), ("L", 3, True, None)]

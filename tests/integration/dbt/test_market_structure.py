@@ -8,6 +8,7 @@ from tests.integration.small import SmallCompany
 
 pytestmark = pytest.mark.xdist_group("small")
 STRUCTURE = "marts.mart_market_structure__market_category_period"
+SHARES = "marts.mart_market_share__market_category_period"
 DRIVERS = "marts.mart_share_drivers__market_category_month"
 SAME = {"period": "month", "market": "GB", "category": "lamps", "currency": "GBP"}
 
@@ -18,7 +19,7 @@ def figure(month: int, firm: str | None, value: float, **more: Any) -> dict[str,
 
 
 def rows(small: SmallCompany, columns: str, table: str, where: str) -> list[tuple[Any, ...]]:
-    return small.build().execute(f"select {columns} from {table} where {where}").fetchall()
+    return small.build(table).execute(f"select {columns} from {table} where {where}").fetchall()
 
 
 def test_leaders_entrants_exits_and_makers(small: SmallCompany) -> None:
@@ -90,7 +91,7 @@ def test_penetration_requirements_and_usage_multiply_to_the_share(small: SmallCo
               "population": 1_000_000})  # fmt: skip
     small.has("market_sales", figure(0, None, 3000, buyers=200),
               figure(0, "Us", 300, buyers=40, buyers_category_value=900))  # fmt: skip
-    connection = small.build()
+    connection = small.build(STRUCTURE, SHARES)
     found = connection.execute(
         f"select penetration_pct, penetration_share_pct, share_of_requirements_pct, "
         f"heavy_usage_index from {STRUCTURE} where period = 'month'"
@@ -98,8 +99,7 @@ def test_penetration_requirements_and_usage_multiply_to_the_share(small: SmallCo
     assert found == [(pytest.approx(0.004), pytest.approx(20), pytest.approx(100 / 3), 1.5)]
     _, reach, requirements, usage = found[0]
     share = connection.execute(
-        "select value_share_pct from marts.mart_market_share__market_category_period "
-        "where period = 'month'"
+        f"select value_share_pct from {SHARES} where period = 'month'"
     ).fetchall()[0][0]
     assert reach * requirements * usage / 100 == pytest.approx(share)
 
@@ -159,7 +159,7 @@ def test_a_part_of_a_year_is_not_compared_with_a_year(small: SmallCompany) -> No
     small.has("market_sales", figure(11, "B", 5))
     columns = "market_growth_pct, own_growth_pct, growth_share_cell, share_of_growth_reason, " \
               "category_development_index, firms_exited"  # fmt: skip
-    connection = small.build()
+    connection = small.build(STRUCTURE)
     found = connection.execute(
         f"select {columns} from {STRUCTURE} where period = 'year' order by period_start"
     ).fetchall()
@@ -182,8 +182,7 @@ def test_a_share_of_a_part_of_a_year_is_no_change(small: SmallCompany) -> None:
               figure(12, None, 1000, period="year"))  # fmt: skip
     found = rows(
         small, "own_coverage_pct, value_share_pct, value_share_change_pp, "
-        "value_share_change_year_pp", "marts.mart_market_share__market_category_period",
-        "true order by period_start",
+        "value_share_change_year_pp", SHARES, "true order by period_start",
     )  # fmt: skip
     assert found == [(25, pytest.approx(3), None, None),
                      (pytest.approx(100 / 12), pytest.approx(1), None, None)]  # fmt: skip

@@ -54,7 +54,7 @@ def test_the_clean_index_lies_within_the_bounds_that_wrong_matches_leave(
             small.has("product_matches", {"product_id": product, "competitor": "R1",
                       "competitor_key": title, "confidence": 0.4})  # fmt: skip
         (row,) = (
-            small.build()
+            small.build(INDEX)
             .execute(
                 f"select price_index, price_index_low, price_index_high from {INDEX} "
                 "where competitor = 'all' and week_start = '2024-01-01'"
@@ -84,7 +84,7 @@ def test_prices_are_carried_for_their_days_and_never_past_stock_out_or_not_found
     for rival, day, state in days:
         small.has("competitor_prices", seen(f"2024-01-{day}", 10, competitor=rival, product_id="A",
                   availability=state))  # fmt: skip
-    rows = small.build().execute(
+    rows = small.build(POSITION).execute(
         f"select price_date::varchar, in_stock_offers from {POSITION} order by 1"
     )
     assert rows.fetchall() == [
@@ -109,7 +109,7 @@ def test_prices_are_not_carried_past_their_match(small: SmallCompany) -> None:
                   "competitor_key": "Light", "valid_from": "2024-02-05",
                   "pack_coefficient": pack})  # fmt: skip
     small.has("competitor_prices", seen("2024-02-06", 12, competitor="R5", product_id="A"))
-    rows = small.build().execute(
+    rows = small.build(POSITION).execute(
         "select matched_offers, rival_lowest_home, rival_median_home, rival_highest_home "
         f"from {POSITION} where product_id = 'A' and price_date = '2024-02-06'"
     )
@@ -125,7 +125,7 @@ def test_tax_packs_and_currencies_are_equalised(small: SmallCompany) -> None:
     small.has("product_matches", {"product_id": "A", "competitor": "R1", "competitor_key": "Light",
               "pack_coefficient": 2})  # fmt: skip
     (row,) = (
-        small.build()
+        small.build(INDEX)
         .execute(
             f"select price_index, weights_basis, coverage_pct from {INDEX} "
             "where competitor = 'R1' and week_start = '2024-01-01'"
@@ -145,7 +145,7 @@ def test_each_basket_has_its_own_basis_of_weights(small: SmallCompany) -> None:
     small.has("sales", {"order_id": "A", "ordered_at": "2024-01-10", "product_id": "A"},
               {"order_id": "B", "ordered_at": "2024-02-06", "product_id": "B"},
               quantity=4, unit_price=10, market="GB", currency="GBP")  # fmt: skip
-    rows = small.build().execute(
+    rows = small.build(INDEX).execute(
         f"select competitor, weights_basis, weight_total, price_index, coverage_pct from {INDEX} "
         "where week_start = '2024-02-05' order by 1"
     )

@@ -256,7 +256,7 @@ def test_of_several_plans_the_last_approved_counts_at_the_rate_of_its_day(
               {"plan_version": "an older budget", "units": 9, "approved_on": "2023-11-10"},
               period_start="2024-03-01", period="month", market="US", category="lamps",
               revenue=100, currency="USD")  # fmt: skip
-    connection = small.build()
+    connection = small.build(CATEGORIES)
     found = connection.execute(
         f"select {', '.join(EFFECTS)}, revenue_change_home from {CATEGORIES} "
         "where compared_with = 'plan'"

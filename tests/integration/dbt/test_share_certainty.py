@@ -124,7 +124,7 @@ def test_a_sample_is_projected_and_says_what_it_covers(small: SmallCompany) -> N
         small.has("market_sales", shop(number, None, 100 * number, universe_size=60),
                   shop(number, "Us", 10 * number / (1 if number % 2 else 2), universe_size=60),
                   **SAME)  # fmt: skip
-    connection = small.build()
+    connection = small.build(SHARES, "marts.mart_market_share__market_category_firm_period")
     row = connection.execute(
         f"select market_value_home, value_share_pct, value_share_low_pct, value_share_high_pct, "
         f"volume_share_low_pct, interval_method, sample_size, universe_size, own_source, "
@@ -163,7 +163,7 @@ def test_where_there_is_no_interval_the_mart_says_why(
     for number in range(1, shops + 1):
         small.has("market_sales", shop(number, None, 100 * number, **more), **SAME)
     rows = (
-        small.build()
+        small.build(SHARES)
         .execute(
             f"select interval_method, interval_reason, value_share_low_pct, value_share_pct "
             f"from {SHARES} where period = 'month'"
@@ -184,7 +184,7 @@ def test_our_sales_against_a_projected_market_have_an_interval(small: SmallCompa
     for number in range(10):
         small.has("market_sales", shop(number, None, 90 + number, universe_size=100), **SAME)
     rows = (
-        small.build()
+        small.build(SHARES)
         .execute(f"select value_share_pct, value_share_low_pct, value_share_high_pct from {SHARES} "
                  "where period = 'month'")
         .fetchall()

@@ -37,7 +37,7 @@ def test_a_fiscal_quarter_is_converted_and_held_against_our_sales_of_its_months(
               {"period_start": "2023-02-01", "value": 24030, "currency": "USD"},
               period="quarter", market="DE", category="lamps")  # fmt: skip
     earlier, later = (
-        small.build()
+        small.build(SHARES)
         .execute(
             f"select period_start::varchar, own_units, market_value_home, value_share_pct, "
             f"value_share_change_pp from {SHARES} order by 1"
@@ -58,7 +58,7 @@ def test_figures_of_several_publishers_stay_apart_and_the_latest_counts(
               {"firm": "Acme", "units": 45, "publisher": "B", "published_on": "2024-02-01"},
               {"firm": "others ", "units": 45, "publisher": "B", "published_on": "2024-02-01"},
               period_start="2024-01-01", period="month", market="DE", category="lamps")  # fmt: skip
-    connection = small.build()
+    connection = small.build(SHARES, FIRMS)
     rows = connection.execute(
         f"select market_units, publisher, named_firms, hhi_volume from {SHARES} "
         "where period = 'month'"
@@ -121,7 +121,7 @@ def test_products_and_customers_that_only_sales_know_are_inferred(small: SmallCo
     small.has("customers", {"customer_id": "C1", "market": "DE"})
     small.has("sales", sale("2024-01-01", 1, 10, customer_id="C1"),
               sale("2024-01-02", 1, 10, customer_id="C2", product_id="X9"))  # fmt: skip
-    connection = small.build()
+    connection = small.build("core.dim_product", "core.dim_customer")
     for table, key, inferred in [
         ("product", "product_id", "X9"),
         ("customer", "customer_id", "C2"),
@@ -168,7 +168,7 @@ def test_the_cost_of_a_product_is_charged_where_goods_move(small: SmallCompany) 
     small.has("products", {"product_id": "L1", "name": "Lamp", "unit_cost": 2, "currency": "GBP"})
     small.has("sales", sale("2024-03-01", 1, 10), sale("2024-03-02", -1, 3, line_kind="voucher"),
               sale("2024-03-03", -1, 3, line_kind="adjustment", unit_cost=0))  # fmt: skip
-    found = small.build().execute(
+    found = small.build("core.fct_sales").execute(
         "select line_kind, cost_home, margin_home from core.fct_sales order by order_date"
     )
     assert found.fetchall() == [("product", 2, 8), ("voucher", None, None), ("adjustment", 0, -3)]
@@ -185,7 +185,7 @@ def test_growth_at_constant_rates_does_not_depend_on_the_order_of_lines(
         sale(f"2024-02-{4 + place:02d}", 1, amount, currency=currency)
         for place, (amount, currency) in enumerate(zip(amounts, ("GBP", "EUR", "USD"), strict=True))
     ), sale("2024-02-01", 1, 1, product_id="L2"))  # fmt: skip
-    found = small.build().execute(
+    found = small.build("marts.mart_sales__market_product_month").execute(
         "select net_growth_constant_month_pct from marts.mart_sales__market_product_month "
         "where order_month = date '2024-02-01' and product_id = 'L1'"
     )

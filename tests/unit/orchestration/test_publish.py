@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
@@ -16,14 +17,14 @@ from orchestration import candidate, export, files, publish, verdict, versions
 from orchestration.sole_writer import only_writer
 from tests.unit.orchestration.conftest import Publish, build
 
+# forks a copy for each stage and home that it reads, and writes how that ended: to import what is
+# killed costs many times what the killed does
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+import duckdb
 from ingest.home import Home
-from orchestration import candidate, publish, files, versions
-
-stage, root = sys.argv[1], Path(sys.argv[2])
-home = Home(root)
+from orchestration import candidate, export, files, publish, versions
 
 def die(*arguments, **options):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -35,14 +36,22 @@ def die_after(module, name):
         die()
     setattr(module, name, wrapped)
 
-module, name, when = stage.split(":")
-target = {"publish": publish, "os": os, "versions": versions, "export": publish.export_marts
-          and __import__("orchestration.export", fromlist=["sync"])}[module]
-if when == "before":
-    setattr(target, name, die)
-else:
-    die_after(target, name)
-publish.publish(home, candidate.candidates(home)[0])
+def publish_until(stage, home):
+    module, name, when = stage.split(":")
+    target = {"publish": publish, "os": os, "versions": versions, "export": export}[module]
+    if when == "before":
+        setattr(target, name, die)
+    else:
+        die_after(target, name)
+    publish.publish(home, candidate.candidates(home)[0])
+
+for line in sys.stdin:
+    stage, root = line.rstrip().split(" ", 1)
+    pid = os.fork()
+    if not pid:
+        publish_until(stage, Home(Path(root)))
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 """
 STAGES = [
     "export:sync:before",
@@ -295,14 +304,29 @@ def test_an_open_reader_keeps_its_version(home: Home, publish_rows: Publish) -> 
     connection.close()
 
 
+@pytest.fixture(scope="module")
+def publish_until() -> Iterator[Callable[[str, Home], int]]:
+    """Publishes in a process that is killed at a stage; how that ended."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None and process.stdout is not None
+
+    def until(stage: str, home: Home) -> int:
+        print(stage, home.root, file=process.stdin, flush=True)
+        return int(process.stdout.readline())
+
+    yield until
+    process.communicate()
+
+
 @pytest.mark.parametrize("stage", STAGES)
-def test_killed_while_publishing(home: Home, publish_rows: Publish, stage: str) -> None:
+def test_killed_while_publishing(
+    home: Home, publish_rows: Publish, publish_until: Callable[[str, Home], int], stage: str
+) -> None:
     publish_rows(1)
     verdict.write(build(home, "killed", 2), "killed", True, 3)
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, stage, str(home.root)], capture_output=True, check=False
-    )
-    assert done.returncode == -9, done.stderr.decode()
+    assert publish_until(stage, home) == -9
     assert rows_seen(home) in (1, 2)
     seen = rows_seen(home)
 
