@@ -639,9 +639,14 @@ def _score(
         "p_alive": library.p_alive_interval(fitted, x, t_x, t),
         "occasions": library.expected_occasions_interval(fitted, x, t_x, t, horizon),
     }
-    for name, discount in (("plain", 0.0), ("discounted", rate)):
-        value = _valued(library, fitted, state["spend"], (x, t_x, t, spend), horizon, discount)
-        found[name], low_high[name] = value[0], value[1:]
+    discounts = {"plain": 0.0, "discounted": rate}
+    # nothing is discounted within the held-out period: what is the same is worked out once
+    values = {
+        discount: _valued(library, fitted, state["spend"], (x, t_x, t, spend), horizon, discount)
+        for discount in set(discounts.values())
+    }
+    for name, discount in discounts.items():
+        found[name], low_high[name] = values[discount][0], values[discount][1:]
     for name, (low, high) in low_high.items():
         found[f"{name}_low"], found[f"{name}_high"] = low, high
     connection.register("scored_customers", pd.DataFrame(found))

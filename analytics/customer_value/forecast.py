@@ -126,8 +126,16 @@ def nothing(those: Histories) -> Floats:
 
 
 def _interpolated(coefficients: Floats, row: Any, at: Floats) -> Floats:
-    """Chebyshev series by Clenshaw's recurrence, the coefficients of `row` at `at` in [-1, 1]."""
-    one, two = np.zeros_like(at), np.zeros_like(at)
-    for n in range(_DEGREE - 1, 0, -1):
-        one, two = coefficients[row, n] + 2 * at * one - two, one
-    return np.asarray(coefficients[row, 0] + at * one - two)
+    """Chebyshev series, the coefficients of `row` at `at` in [-1, 1]."""
+    by_degree, found = np.ascontiguousarray(coefficients.T), np.empty_like(at)
+    for rows in blocks(len(at)):
+        found[rows] = _series(by_degree[:, row[rows]], at[rows])
+    return found
+
+
+def _series(coefficients: Floats, at: Floats) -> Floats:
+    """Chebyshev series by Clenshaw's recurrence; an axis of degrees first."""
+    twice, one, two = 2 * at, np.zeros_like(at), np.zeros_like(at)
+    for each in coefficients[:0:-1]:
+        one, two = each + twice * one - two, one
+    return np.asarray(coefficients[0] + at * one - two)

@@ -19,7 +19,7 @@ from scipy import special
 from analytics.customer_value.cells import Floats
 from analytics.customer_value.fitting import Fit, model_named
 from analytics.customer_value.forecast import Histories, ahead, alive, integral, nothing
-from analytics.customer_value.models import Model
+from analytics.customer_value.models import Model, blocks
 from analytics.customer_value.spend import SpendFit, expected_spend
 
 _DRAWS = 4096
@@ -183,16 +183,11 @@ class _Table:
         return np.where(inside, relative * there, 0.0)
 
     def _relative(self, level: Floats) -> Floats:
-        """Trilinear between the points of x, T and level."""
+        """The quantile of each customer at a level, relative to what is expected of him."""
         column = np.interp(self.column, self.at, np.arange(len(self.at)))
-        third = level * (len(_LEVELS) - 1)
-        found = np.zeros_like(level)
-        sides = [
-            _between(position, size)
-            for position, size in zip((self.row, column, third), self.quantiles.shape, strict=True)
-        ]
-        for (i, wi), (j, wj), (k, wk) in product(*sides):
-            found += wi * wj * wk * self.quantiles[i, j, k]
+        third, found = level * (len(_LEVELS) - 1), np.empty_like(level)
+        for rows in blocks(len(level)):
+            found[rows] = _trilinear(self.quantiles, (self.row[rows], column[rows], third[rows]))
         return found
 
 
@@ -230,6 +225,15 @@ def _points(x: Floats) -> Floats:
         return few
     steps = math.ceil(math.log(most / _EXACT_X) / math.log(1.25))
     return np.append(few, np.unique(np.round(np.geomspace(_EXACT_X, most, steps + 1))[1:]))
+
+
+def _trilinear(table: Floats, positions: tuple[Floats, Floats, Floats]) -> Floats:
+    """Between the points of a table of three axes, at fractional positions."""
+    found = np.zeros_like(positions[0])
+    sides = [_between(one, size) for one, size in zip(positions, table.shape, strict=True)]
+    for (i, wi), (j, wj), (k, wk) in product(*sides):
+        found += wi * wj * wk * table[i, j, k]
+    return found
 
 
 def _between(position: Floats, size: int) -> list[tuple[Any, Floats]]:
