@@ -609,12 +609,7 @@ def _score(
     settings: CustomerValue,
 ) -> int:
     """Score the customers of one basis and cohort, over the horizon or the held-out period."""
-    import numpy as np
-    import pandas as pd
-
-    from analytics import customer_value as library
-
-    columns = connection.execute(
+    columns: Mapping[str, Any] = connection.execute(
         filled(
             f"select customer_id, x, t_x, t, mean_spend_home as spend, held_out_time from "
             f"{HISTORIES} where basis = ? and cohort = ?",
@@ -622,13 +617,25 @@ def _score(
             cohort,
         )
     ).fetchnumpy()
-    x, t_x, t = (np.asarray(columns[name], np.float64) for name in ("x", "t_x", "t"))
-    spend = np.ma.filled(np.ma.asarray(columns["spend"], dtype=np.float64), np.nan)
-    fitted = library.Fit(**_arrays(state["fit"]), is_identified=True, reason=None)
     unit = {"day": 1, "week": 7}[settings.time_unit]
     horizon, rate = settings.horizon_weeks * 7 / unit, _rate(settings, unit)
     if basis == "validation":
-        horizon, rate = np.asarray(columns["held_out_time"], np.float64)[0].item(), 0.0
+        horizon, rate = float(columns["held_out_time"][0]), 0.0
+    _write_scores(connection, basis, _scores(columns, state, horizon, rate))
+    return len(columns["customer_id"])
+
+
+def _scores(
+    columns: Mapping[str, Any], state: Mapping[str, Any], horizon: float, rate: float
+) -> dict[str, Any]:
+    """What is expected of each customer, with its interval: a column each; nan where unknown."""
+    import numpy as np
+
+    from analytics import customer_value as library
+
+    x, t_x, t = (np.asarray(columns[name], np.float64) for name in ("x", "t_x", "t"))
+    spend = np.ma.filled(np.ma.asarray(columns["spend"], dtype=np.float64), np.nan)
+    fitted = library.Fit(**_arrays(state["fit"]), is_identified=True, reason=None)
     found = {
         "customer_id": columns["customer_id"],
         # the others' is worked out in SQL, by the macro p_alive
@@ -639,16 +646,23 @@ def _score(
         "p_alive": library.p_alive_interval(fitted, x, t_x, t),
         "occasions": library.expected_occasions_interval(fitted, x, t_x, t, horizon),
     }
-    discounts = {"plain": 0.0, "discounted": rate}
     # nothing is discounted within the held-out period: what is the same is worked out once
     values = {
-        discount: _valued(library, fitted, state["spend"], (x, t_x, t, spend), horizon, discount)
-        for discount in set(discounts.values())
+        each: _valued(library, fitted, state["spend"], (x, t_x, t, spend), horizon, each)
+        for each in {0.0, rate}
     }
-    for name, discount in discounts.items():
+    for name, discount in (("plain", 0.0), ("discounted", rate)):
         found[name], low_high[name] = values[discount][0], values[discount][1:]
     for name, (low, high) in low_high.items():
         found[f"{name}_low"], found[f"{name}_high"] = low, high
+    return found
+
+
+def _write_scores(
+    connection: "duckdb.DuckDBPyConnection", basis: str, found: Mapping[str, Any]
+) -> None:
+    import pandas as pd
+
     connection.register("scored_customers", pd.DataFrame(found))
     measures = ("p_alive", "occasions", "plain", "discounted")
     listed = ", ".join(
@@ -661,7 +675,6 @@ def _score(
         f"{listed} from scored_customers as scored order by scored.customer_id"
     )
     connection.unregister("scored_customers")
-    return len(x)
 
 
 def _rate(settings: CustomerValue, unit_days: int) -> float:

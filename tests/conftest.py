@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parents[1]
 TRADEWIND = Path(sys.executable).with_name("tradewind")
 DEMO_COMPANY = ROOT / "companies" / "demo" / "company.yml"
 
+# of DuckDB: with tables of a few rows, more threads only wait for each other
+FEW_ROWS = {"threads": 1}
 # a busy machine is no reason to fail
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")

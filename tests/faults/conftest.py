@@ -42,8 +42,6 @@ LEFTOVERS = (
 )  # fmt: skip
 
 Content = dict[str, list[tuple[Any, ...]]]
-
-
 # by the bytes that hold it
 _known: dict[str, Content] = {}
 
@@ -56,6 +54,12 @@ def content_of(database: Path) -> Content:
         return _read_once(files, lambda: rows_of(connection))
 
 
+def rows_of(connection: duckdb.DuckDBPyConnection) -> Content:
+    """The same, over a connection."""
+    tables = [".".join(row) for row in connection.execute(_TABLES).fetchall()]
+    return {table: connection.execute(f"from {table} order by all").fetchall() for table in tables}
+
+
 def _read_once(files: Iterable[Path], read: Callable[[], Content]) -> Content:
     """What files hold; those that hold the same bytes under the same names are read once."""
     hashed = hashlib.sha256()
@@ -65,12 +69,6 @@ def _read_once(files: Iterable[Path], read: Callable[[], Content]) -> Content:
     if hashed.hexdigest() not in _known:
         _known[hashed.hexdigest()] = read()
     return _known[hashed.hexdigest()]
-
-
-def rows_of(connection: duckdb.DuckDBPyConnection) -> Content:
-    """The same, over a connection."""
-    tables = [".".join(row) for row in connection.execute(_TABLES).fetchall()]
-    return {table: connection.execute(f"from {table} order by all").fetchall() for table in tables}
 
 
 def _rows_of_parquet(files: Iterable[Path]) -> Content:

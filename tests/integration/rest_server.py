@@ -17,6 +17,7 @@ import yaml
 from ingest import landing, load
 from ingest.company import Company, load_company
 from ingest.home import Home
+from tests.conftest import FEW_ROWS
 
 Answer = tuple[int, dict[str, str], bytes]
 JSON = {"Content-Type": "application/json"}
@@ -116,8 +117,7 @@ class Shop:
     api: Api
     company: Company = None  # type: ignore[assignment]
     connection: duckdb.DuckDBPyConnection = field(
-        # a few rows: more threads only wait for each other
-        default_factory=lambda: duckdb.connect(config={"threads": 1})
+        default_factory=lambda: duckdb.connect(config=FEW_ROWS)
     )
 
     def describe(self, rest: Mapping[str, Any], **source: Any) -> "Shop":

@@ -17,6 +17,7 @@ from ingest.load import load_source, prepare
 from orchestration.customer_estimates import READ, estimate
 from orchestration.gates.results import prepare_audit
 from orchestration.replay import Model, project_models
+from tests.conftest import FEW_ROWS
 
 SEEDS = Path(__file__).parents[2] / "dbt_project" / "seeds"
 SETTINGS = {"company": "Small", "home_market": "GB", "reporting_currency": "GBP"}
@@ -38,8 +39,7 @@ class SmallCompany:
     def build(self, *tables: str, database: str = ":memory:") -> duckdb.DuckDBPyConnection:
         """Load the rows and make every table, or some that need no estimates and what they are
         made from; return a connection to the warehouse."""
-        # a hundred tables of a few rows: more threads only wait for each other
-        connection = duckdb.connect(database, config={"threads": 1})
+        connection = duckdb.connect(database, config=FEW_ROWS)
         company = self._load(connection)
         if tables:
             make_some(connection, self.home, tables)

@@ -20,6 +20,7 @@ from ingest.company import Company, load_company
 from ingest.errors import CompanyFileError, DeliveryRefused, SourceUnreachable, TradewindError
 from ingest.home import Home
 from orchestration.doctor import examine
+from tests.conftest import FEW_ROWS
 
 SECRET = "xq9-geheim-7"
 MAPPING = {
@@ -76,7 +77,7 @@ class Shop:
 @pytest.fixture
 def shop(tmp_path: Path) -> Shop:
     """A company without a database yet."""
-    connection = duckdb.connect(config={"threads": 1})
+    connection = duckdb.connect(config=FEW_ROWS)
     return Shop(tmp_path, connection, None)  # type: ignore[arg-type]
 
 

@@ -33,6 +33,7 @@ from orchestration.changes import unpublished
 from orchestration.refusal import of_ended_run
 from orchestration.versions import current_version
 from orchestration.workspace import Workspace
+from tests.conftest import FEW_ROWS
 from tests.integration.conftest import ORDERS, Tiny
 
 pytestmark = pytest.mark.xdist_group("orchestration")
@@ -47,8 +48,7 @@ RIVALS = """\
 
 
 def _run(tiny: Tiny, **options: object) -> pipeline.RunResult:
-    # a hundred tables of a few rows: more threads only wait for each other
-    return pipeline.run(tiny.company, tiny.home, threads=1, **options)  # type: ignore[arg-type]
+    return pipeline.run(tiny.company, tiny.home, **FEW_ROWS, **options)  # type: ignore[arg-type]
 
 
 def _materialise(tiny: Tiny, *keys: str) -> dg.ExecuteInProcessResult:

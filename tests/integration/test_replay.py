@@ -17,6 +17,7 @@ from ingest.home import Home
 from orchestration import pipeline
 from orchestration.cli import main
 from orchestration.versions import current_version
+from tests.conftest import FEW_ROWS
 from tests.integration.conftest import ORDERS, TINY, Tiny
 from tests.integration.small import load_raw, make_tables
 
@@ -93,8 +94,7 @@ def _assert_as_clean(mended: Tiny, folder: Path) -> None:
     home = Home(folder)
     home.dbt.parent.mkdir()
     home.dbt.symlink_to(mended.home.dbt)
-    # a hundred tables of a few rows: more threads only wait for each other
-    with duckdb.connect(str(home.warehouse), config={"threads": 1}) as connection:
+    with duckdb.connect(str(home.warehouse), config=FEW_ROWS) as connection:
         load_raw(connection, mended.company, home)
         make_tables(connection, home, mended.company.customer_value)
     mended_content, clean_content = _content(mended), _content(Tiny(mended.folder, home))

@@ -11,6 +11,7 @@ from ingest import landing, load
 from ingest.company import Company, load_company
 from ingest.home import Home
 from ingest.load import LoadResult
+from tests.conftest import FEW_ROWS
 
 HEADER = "order,when,country,customer,product,qty,price"
 COLUMNS = """
@@ -44,8 +45,7 @@ class Workbench:
     ) -> "Workbench":
         """A workbench whose source `shop` has these options and this mapping."""
         (folder / "data").mkdir(parents=True, exist_ok=True)
-        # a few rows: more threads only wait for each other
-        connection = duckdb.connect(config={"threads": 1})
+        connection = duckdb.connect(config=FEW_ROWS)
         bench = cls(folder, connection, None)  # type: ignore[arg-type]
         bench.describe(options, columns, path, entity)
         return bench

@@ -13,6 +13,7 @@ from ingest.landing import land
 from ingest.load import load_source, prepare
 from orchestration import dbt_runner
 from orchestration.gates.results import BUILT_MONTHS
+from tests.conftest import FEW_ROWS
 from tests.integration.conftest import ORDER_COLUMNS, ORDERS, TINY, Tiny
 from tests.integration.small import make_some
 
@@ -170,9 +171,8 @@ def _load_and_build(tiny: Tiny) -> tuple[list[str], list[str]]:
             "select distinct month::varchar from audit.pending_months order by 1"
         ).fetchall()
     selected = [f"+{name}" for name in [*INCREMENTAL, *MARTS, "int_customers__histories"]]
-    # a hundred tables of a few rows: more threads only wait for each other
     results = dbt_runner.build(
-        tiny.home, database, selected, ["resource_type:test"], engine_config={"threads": 1}
+        tiny.home, database, selected, ["resource_type:test"], engine_config=FEW_ROWS
     )
     assert {result.status for result in results} == {"success"}
     with duckdb.connect(str(database)) as connection:
@@ -215,7 +215,7 @@ def _noted(tiny: Tiny) -> set[tuple[str | None, ...]]:
 
 
 def _differing(tiny: Tiny) -> list[str]:
-    with duckdb.connect(config={"threads": 1}) as connection:
+    with duckdb.connect(config=FEW_ROWS) as connection:
         connection.execute(f"attach '{tiny.home.root / 'warehouse.duckdb'}' as built (read_only)")
         inputs = connection.execute(
             "select table_schema, table_name from information_schema.tables "

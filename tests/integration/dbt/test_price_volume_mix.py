@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ingest.home import Home
 from orchestration.replay import project_models
+from tests.conftest import FEW_ROWS
 from tests.integration.small import SmallCompany
 
 pytestmark = pytest.mark.xdist_group("small")
@@ -80,7 +81,7 @@ def models(parsed_project: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def warehouse(models: dict[str, str]) -> Iterator[duckdb.DuckDBPyConnection]:
     """The tables that the models read, and the models as views."""
-    with duckdb.connect(config={"threads": 1}) as connection:
+    with duckdb.connect(config=FEW_ROWS) as connection:
         connection.execute(TABLES)
         connection.executemany(
             "insert into intermediate.int_rates__currency_periods values (?, 'month', ?, ?)",
