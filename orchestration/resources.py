@@ -56,6 +56,7 @@ def workspace_resource(
             run.full_refresh |= is_outdated(company, built_from(company, home))
             if watch is not None:
                 watch(run)
-            yield run
+            with run.staying_open():
+                yield run
 
     return workspace

@@ -1,7 +1,7 @@
 """Between two of a run's steps nobody else may write into its candidate.
 
 What was checked by one connection must be what the verdict, by a later one, is bound to. A run
-closes the file between its steps, so how it left it is remembered and compared.
+writes nothing between its steps, so how it left the file is remembered and compared.
 """
 
 import threading

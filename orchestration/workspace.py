@@ -3,6 +3,7 @@
 Plain Python: Dagster hands it to the assets as the resource `workspace`, tests build it directly.
 """
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -56,6 +57,9 @@ class Workspace:
     progress: Progress | None = None
     notes: dict[str, Any] = field(default_factory=dict)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC).replace(tzinfo=None))
+    _stays_open: bool = field(default=False, init=False, repr=False)
+    _kept: "duckdb.DuckDBPyConnection | None" = field(default=None, init=False, repr=False)
+    _keeping: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     @cached_property
     def candidate(self) -> "Candidate":
@@ -86,16 +90,49 @@ class Workspace:
     @contextmanager
     def connect(self) -> Iterator["duckdb.DuckDBPyConnection"]:
         """The candidate, open for writing, with the tables of a run prepared."""
-        import duckdb
-
         with only_writer(self.candidate):
-            connection = duckdb.connect(str(self.candidate.database), config=self.engine_config)
+            connection = self._open()
             try:
                 set_for_writing(connection)
                 self._prepare(connection)
+                self._keep()
                 yield connection
             finally:
                 connection.close()
+
+    @contextmanager
+    def staying_open(self) -> Iterator[None]:
+        """Keep the candidate open between its connections, once there was one, until `close`.
+
+        A run has some twenty: each would open the file, read its blocks and write it down anew.
+        """
+        self._stays_open = True
+        try:
+            yield
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Let the candidate's file be all there is of it, for good; no connection may be open."""
+        with self._keeping:
+            kept, self._kept, self._stays_open = self._kept, None, False
+        if kept is None:
+            return
+        try:
+            with only_writer(self.candidate):
+                kept.close()
+        finally:
+            kept.close()
+
+    def _open(self) -> "duckdb.DuckDBPyConnection":
+        import duckdb
+
+        return duckdb.connect(str(self.candidate.database), config=self.engine_config)
+
+    def _keep(self) -> None:
+        with self._keeping:
+            if self._stays_open and self._kept is None:
+                self._kept = self._open()
 
     def _prepare(self, connection: "duckdb.DuckDBPyConnection") -> None:
         """Make the tables of a run, once."""

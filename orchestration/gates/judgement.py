@@ -69,7 +69,8 @@ def refuse(workspace: "Workspace") -> Judgement:
 
 
 def pronounce(workspace: "Workspace", results: Iterable[CheckResult]) -> Judgement:
-    """Write the verdict that follows from some results; close the candidate before."""
+    """Write the verdict that follows from some results; no connection may be open."""
+    workspace.close()
     results = list(results)
     failed = [f"{result.table}: {result.name}" for result in results if result.blocks]
     written = verdict.write(workspace.candidate, workspace.run_id, not failed, len(results), failed)

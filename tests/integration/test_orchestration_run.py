@@ -239,6 +239,33 @@ def test_who_interrupts_a_run_does_not_wait_for_what_is_being_loaded(
     assert time.monotonic() - began < 30
 
 
+def test_a_candidate_stays_open_between_its_connections_until_the_run_closes_it(tiny: Tiny) -> None:
+    run = Workspace(tiny.company, tiny.home, "open")
+
+    def is_open() -> bool:
+        try:
+            duckdb.connect(str(run.candidate.database), read_only=True).close()
+        except duckdb.ConnectionException:
+            return True
+        return False
+
+    with pytest.raises(ZeroDivisionError), run.staying_open():
+        run.close()
+        with run.connect():
+            pass
+        assert not is_open()
+        raise ZeroDivisionError
+    with run.staying_open():
+        with run.connect() as connection:
+            connection.execute("create table mine as select 1 as n")
+        assert is_open() and run.candidate.write_ahead_log.exists()
+        run.close()
+        assert not is_open() and not run.candidate.write_ahead_log.exists()
+    with pytest.raises(ZeroDivisionError), run.staying_open(), run.connect():
+        raise ZeroDivisionError
+    assert not is_open()
+
+
 def test_the_step_estimates_customers_where_that_failed_beside_the_models(first: Ran) -> None:
     assert first.estimators == [threading.current_thread().name]
     assert len(first.scored) == 1 and first.scored != [("half of it",)]
