@@ -114,8 +114,16 @@ class Workspace:
 
     def close(self) -> None:
         """Let the candidate's file be all there is of it, for good; no connection may be open."""
+        self._stays_open = False
+        self.free_memory()
+
+    def free_memory(self) -> None:
+        """Let go of what DuckDB holds of the candidate until the next connection; none may be open.
+
+        Some of it, such as what it knows of each block, it does not give up for a query.
+        """
         with self._keeping:
-            kept, self._kept, self._stays_open = self._kept, None, False
+            kept, self._kept = self._kept, None
         if kept is None:
             return
         try:

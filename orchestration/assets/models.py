@@ -89,6 +89,8 @@ def _build(  # type: ignore[no-untyped-def]
     translator: Translator,
 ):
     chosen = _chosen_models(context, manifest, translator)
+    # the models take all memory that there is
+    workspace.free_memory()
     with workspace.connect() as connection:
         present = _present(connection)
     selection = _selection(context, manifest, translator, chosen, present)

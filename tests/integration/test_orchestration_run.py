@@ -259,6 +259,11 @@ def test_a_candidate_stays_open_between_its_connections_until_the_run_closes_it(
         with run.connect() as connection:
             connection.execute("create table mine as select 1 as n")
         assert is_open() and run.candidate.write_ahead_log.exists()
+        run.free_memory()
+        assert not is_open()
+        with run.connect():
+            pass
+        assert is_open()
         run.close()
         assert not is_open() and not run.candidate.write_ahead_log.exists()
     with pytest.raises(ZeroDivisionError), run.staying_open(), run.connect():
