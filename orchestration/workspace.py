@@ -130,6 +130,7 @@ class Workspace:
             with only_writer(self.candidate):
                 kept.close()
         finally:
+            # not left open where something else wrote to it; to close it again does nothing
             kept.close()
 
     def _open(self) -> "duckdb.DuckDBPyConnection":
