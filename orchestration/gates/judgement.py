@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from orchestration import questions, verdict
+from orchestration.background import meanwhile
 from orchestration.customer_estimates import ESTIMATED, READ
 from orchestration.gates.dbt_tests import expected_tests, table_of
 from orchestration.gates.reconciliation import layer_checks
@@ -50,8 +51,7 @@ def judge(workspace: "Workspace", manifest: Mapping[str, Any]) -> Judgement:
         write_column_docs(connection, manifest)
         questions.create(connection)
         _record_run(connection, workspace, results, _built_with(connection, workspace, manifest))
-    workspace.gate_session.write_pages(data_docs_of(workspace.home, workspace.run_id))
-    return pronounce(workspace, results)
+    return _pronounce_and_write_pages(workspace, results)
 
 
 def _loaded(workspace: "Workspace") -> set[str]:
@@ -64,8 +64,19 @@ def refuse(workspace: "Workspace") -> Judgement:
     """Give a candidate with a failed check its verdict at once: no later step will be reached."""
     with workspace.connect() as connection:
         results = of_run(connection, workspace.run_id)
-    workspace.gate_session.write_pages(data_docs_of(workspace.home, workspace.run_id))
-    return pronounce(workspace, results)
+    return _pronounce_and_write_pages(workspace, results)
+
+
+def _pronounce_and_write_pages(workspace: "Workspace", results: Iterable[CheckResult]) -> Judgement:
+    """The verdict; Great Expectations' pages are Python's work while the file is hashed."""
+
+    def write_pages() -> None:
+        workspace.gate_session.write_pages(data_docs_of(workspace.home, workspace.run_id))
+
+    with meanwhile(write_pages, lambda: None) as pages_written:
+        judgement = pronounce(workspace, results)
+        pages_written()
+    return judgement
 
 
 def pronounce(workspace: "Workspace", results: Iterable[CheckResult]) -> Judgement:

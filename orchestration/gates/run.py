@@ -56,20 +56,21 @@ def judge_marts(workspace: "Workspace") -> list[CheckResult]:
     def export(connection: "duckdb.DuckDBPyConnection") -> None:
         workspace.notes["exported"] = export_early(connection, workspace.candidate)
 
-    with (
-        workspace.connect() as connection,
-        beside(workspace.connect, reconciliation.layers) as reconciled,
-        beside(workspace.connect, export),
-    ):
+    with workspace.connect() as connection:
+        # the suites wait for this: nothing else is asked meanwhile
         frames = marts.frames(connection)
-        judged = workspace.gate_session.judge(frames)
-        results = [
-            *marts.with_failing_rows(connection, frames, judged),
-            *reconciled(),
-            *double_counts.result(connection),
-            *own_firm.result(connection),
-        ]
-        record(connection, workspace.run_id, results)
+        with (
+            beside(workspace.connect, reconciliation.layers) as reconciled,
+            beside(workspace.connect, export),
+        ):
+            judged = workspace.gate_session.judge(frames)
+            results = [
+                *marts.with_failing_rows(connection, frames, judged),
+                *reconciled(),
+                *double_counts.result(connection),
+                *own_firm.result(connection),
+            ]
+            record(connection, workspace.run_id, results)
     return _refuse_if_failed(workspace, results)
 
 
