@@ -12,167 +12,19 @@ company as (
 
 ),
 
--- those without one need not be looked up
-customer_segments as (
+needs as (
 
-    select
-        customer_id,
-        segment
-    from {{ ref('dim_customer') }}
-    where segment is not null
+    select * from {{ ref('int_customers__needs') }}
 
 ),
 
-bought as (
+category_cycles as (
 
     select
-        categories.market,
-        customer_segments.segment,
-        categories.category,
-        categories.is_buyer,
-        categories.is_buyer_before,
-        categories.purchase_days,
-        {{ dbt.datediff('categories.first_purchase_date', 'categories.last_purchase_date', 'day') }} as days_between, -- noqa: LT05
-        categories.revenue_home,
-        categories.revenue_before_home
-    from {{ ref('int_customers__categories') }} as categories
-    left join customer_segments
-        on categories.customer_id = customer_segments.customer_id
-
-),
-
--- few gaps differ, so that their customers are counted rather than put in order
-summed as (
-
-    select
-        market,
-        segment,
         category,
-        is_buyer,
-        is_buyer_before,
-        purchase_days,
-        days_between,
-        count(*) as customers,
-        sum(revenue_home) as revenue_home,
-        sum(revenue_before_home) as revenue_before_home
-    from bought
-    group by
-        market,
-        segment,
-        category,
-        is_buyer,
-        is_buyer_before,
-        purchase_days,
-        days_between
-
-),
-
-counted as (
-
-    select
-        market,
-        coalesce(segment, 'not given') as customer_segment,
-        category,
-        is_buyer,
-        is_buyer_before,
-        cast(days_between as double) / nullif(purchase_days - 1, 0) as mean_gap_days,
-        customers,
-        revenue_home,
-        revenue_before_home,
-        revenue_home - revenue_before_home as change_home
-    from summed
-
-),
-
--- how often one comes back for the category, in a segment and whoever and wherever: the median of
--- the buyers' means
-{%- for cycles, keys in {
-    'segment': 'market, customer_segment, category', 'category': 'category',
-}.items() %}
-{{ cycles }}_gaps as (
-
-    select
-        {{ keys }},
-        mean_gap_days,
-        cast(sum(customers) as bigint) as customers
-    from counted
-    where mean_gap_days is not null
-    group by {{ keys }}, mean_gap_days
-
-),
-
-{{ cycles }}_places as (
-
-    select
-        {{ keys }},
-        mean_gap_days,
-        sum(customers) over (partition by {{ keys }} order by mean_gap_days) as place,
-        sum(customers) over (partition by {{ keys }}) as repeat_buyers
-    from {{ cycles }}_gaps
-
-),
-
-{{ cycles }}_middles as (
-
-    select
-        {{ keys }},
-        min(case when 2 * place >= repeat_buyers then mean_gap_days end) as lower_days,
-        min(case when 2 * place > repeat_buyers then mean_gap_days end) as upper_days
-    from {{ cycles }}_places
-    group by {{ keys }}
-
-),
-
-{{ cycles }}_cycles as (
-
-    select
-        {{ keys }},
-        lower_days + (upper_days - lower_days) / 2 as cycle_days
-    from {{ cycles }}_middles
-
-),
-{%- endfor %}
-
-segments as (
-
-    select
-        counted.market,
-        counted.customer_segment,
-        counted.category,
-        cast(sum(case when counted.is_buyer then counted.customers else 0 end) as bigint) as buyers,
-        cast(sum(case when counted.is_buyer_before then counted.customers else 0 end) as bigint)
-            as buyers_before,
-        sum(counted.revenue_home) as revenue_home,
-        sum(counted.revenue_before_home) as revenue_before_home,
-        sum(
-            case
-                when counted.is_buyer and not counted.is_buyer_before then counted.change_home
-                else 0
-            end
-        ) as gained_home,
-        sum(
-            case
-                when counted.is_buyer_before and not counted.is_buyer then counted.change_home
-                else 0
-            end
-        ) as lost_home,
-        sum(
-            case
-                when counted.is_buyer = counted.is_buyer_before then counted.change_home
-                else 0
-            end
-        ) as kept_change_home,
-        cast(
-            sum(case when counted.mean_gap_days is not null then counted.customers else 0 end)
-            as bigint
-        ) as repeat_buyers,
-        max(segment_cycles.cycle_days) as cycle_days
-    from counted
-    left join segment_cycles
-        on counted.market = segment_cycles.market
-        and counted.customer_segment = segment_cycles.customer_segment
-        and counted.category = segment_cycles.category
-    group by counted.market, counted.customer_segment, counted.category
+        max(category_cycle_days) as cycle_days
+    from needs
+    group by category
 
 ),
 
@@ -212,7 +64,7 @@ known_sales as (
         category,
         sum(revenue_home) as revenue_home,
         sum(revenue_before_home) as revenue_before_home
-    from segments
+    from needs
     group by market, category
 
 ),
@@ -233,7 +85,7 @@ rows_of_all as (
         kept_change_home,
         repeat_buyers,
         cycle_days
-    from segments
+    from needs
 
     union all
 
