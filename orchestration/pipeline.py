@@ -24,6 +24,7 @@ from orchestration.demo import world_of
 from orchestration.files import DiskFull, disk_full, full_disk_explained, is_full_disk
 from orchestration.interrupts import is_interrupt
 from orchestration.lock import Owner, writer_lock
+from orchestration.memory import is_out_of_memory, out_of_memory
 from orchestration.progress import counter
 from orchestration.versions import current_version, repair
 
@@ -341,6 +342,9 @@ def _failed(company: Company, workspace: "Workspace | None", outcome: Any) -> Ba
     root = workspace.home.root
     if not isinstance(error, DiskFull) and any(is_full_disk(each, root) for each in errors):
         error = disk_full(root)
+    short = next(filter(is_out_of_memory, errors), None)
+    if error is None and short is not None:
+        error = out_of_memory(str(short))
     error = error or _refusal(workspace) or (errors[0] if errors else _unexplained(workspace))
     tell(company, workspace.home, JOB, workspace.run_id, str(error))
     return error

@@ -20,6 +20,7 @@ from orchestration.background import meanwhile
 from orchestration.early_estimates import EarlyEstimates
 from orchestration.gates.dbt_tests import Judged, judge_tests, table_of, tables_of
 from orchestration.gates.judgement import refuse
+from orchestration.memory import is_out_of_memory, out_of_memory
 from orchestration.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -337,9 +338,13 @@ def _all_built(results: Iterable[dbt_runner.NodeResult]) -> bool:
 
 def _raise_for_errors(results: Iterable[dbt_runner.NodeResult]) -> None:
     errors = [result for result in results if result.status == "error"]
-    if errors:
-        raise dbt_runner.ModelsFailed(
-            what="\n".join(f"{error.unique_id}: {error.message}" for error in errors),
-            where="the candidate of this run; readers keep the last version",
-            next_step="mend the model or the data that it names, then run again",
-        )
+    if not errors:
+        return
+    told = "\n".join(f"{error.unique_id}: {error.message}" for error in errors)
+    if is_out_of_memory(told):
+        raise out_of_memory(told)
+    raise dbt_runner.ModelsFailed(
+        what=told,
+        where="the candidate of this run; readers keep the last version",
+        next_step="mend the model or the data that it names, then run again",
+    )

@@ -30,6 +30,7 @@ from orchestration.background import meanwhile
 from orchestration.build import build_defs
 from orchestration.candidate import candidates
 from orchestration.changes import unpublished
+from orchestration.memory import OutOfMemory
 from orchestration.refusal import of_ended_run
 from orchestration.versions import current_version
 from orchestration.workspace import Workspace
@@ -375,6 +376,12 @@ def test_a_refused_delivery_publishes_nothing_and_says_why(tiny: Tiny) -> None:
         _run(tiny)
     assert refused.value.exit_code == 1
     assert "orders" in str(refused.value)
+    assert not tiny.home.warehouse.exists()
+
+
+def test_too_little_memory_publishes_nothing_and_says_what_to_do(tiny: Tiny) -> None:
+    with pytest.raises(OutOfMemory, match="--memory-limit"):
+        _run(tiny, memory_limit="25MB")
     assert not tiny.home.warehouse.exists()
 
 
