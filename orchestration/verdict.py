@@ -5,7 +5,8 @@ after it was judged cannot be published.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
@@ -62,7 +63,8 @@ def write(
     judged_at = datetime.now(UTC)
     with full_disk_explained(candidate.folder), only_writer(candidate):
         _record(candidate, run_id, judged_at, passed, checks, failed)
-    _require_closed(candidate)
+    with _closed(candidate):
+        pass
     verdict = Verdict(
         run_id=run_id,
         judged_at=judged_at.isoformat(timespec="microseconds"),
@@ -98,8 +100,8 @@ def require_passed(candidate: Candidate) -> Verdict:
         raise _refused(candidate, f"{len(verdict.failed)} of {verdict.checks} checks: {names}")
     if candidate.write_ahead_log.exists() or digest_once(candidate.database) != verdict.blake3:
         raise _refused(candidate, "its content changed after it was judged")
-    _require_closed(candidate)
-    _require_recorded(candidate)
+    with _closed(candidate) as connection:
+        _require_recorded(candidate, connection)
     return verdict
 
 
@@ -135,8 +137,12 @@ def _empty_pending(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("drop table if exists audit.built_months")
 
 
-def _require_closed(candidate: Candidate) -> None:
-    """Refuse a database that another process, or a connection of this one, can still change."""
+@contextmanager
+def _closed(candidate: Candidate) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield a connection to a database, as `judged`, that nothing can change any more.
+
+    Refuses one that another process, or a connection of this one, still has open.
+    """
     reason = "it is still open, so what it holds is not final"
     if candidate.write_ahead_log.exists():
         raise _refused(candidate, reason)
@@ -145,16 +151,15 @@ def _require_closed(candidate: Candidate) -> None:
             connection.execute(f"attach {quoted(candidate.database)} as judged (read_only)")
         except (duckdb.BinderException, duckdb.IOException) as error:
             raise _refused(candidate, reason) from error
+        yield connection
 
 
-def _require_recorded(candidate: Candidate) -> None:
+def _require_recorded(candidate: Candidate, connection: duckdb.DuckDBPyConnection) -> None:
     """Refuse a candidate that says of itself that its last checks did not all pass."""
-    with connect_memory() as connection:
-        connection.execute(f"attach {quoted(candidate.database)} as judged (read_only)")
-        passed = connection.execute(
-            "select arg_max(passed, judged_at) from judged.audit.verdicts where run_id = ?",
-            [candidate.run_id],
-        ).fetchall()
+    passed = connection.execute(
+        "select arg_max(passed, judged_at) from judged.audit.verdicts where run_id = ?",
+        [candidate.run_id],
+    ).fetchall()
     if passed != [(True,)]:
         raise _refused(candidate, "its own record, audit.verdicts, says that it did not pass")
 
