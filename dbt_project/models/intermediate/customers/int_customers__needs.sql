@@ -20,7 +20,8 @@ bought as (
         categories.is_buyer,
         categories.is_buyer_before,
         categories.purchase_days,
-        {{ dbt.datediff('categories.first_purchase_date', 'categories.last_purchase_date', 'day') }} as days_between, -- noqa: LT05
+        {{ days_between('categories.first_purchase_date', 'categories.last_purchase_date') }}
+            as days_between,
         categories.revenue_home,
         categories.revenue_before_home
     from {{ ref('int_customers__categories') }} as categories
