@@ -1,6 +1,7 @@
 """What a run does in a thread of its own, and how that ends where the run itself ends early."""
 
 import ctypes
+import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -10,6 +11,7 @@ from typing import Protocol, TypeVar
 import duckdb
 
 _BETWEEN_INTERRUPTS_S = 0.05
+_BELOW_OTHERS = 10
 
 Found = TypeVar("Found")
 Connection = duckdb.DuckDBPyConnection
@@ -69,12 +71,20 @@ def beside(
     opened: list[Connection] = []
 
     def run() -> Found:
+        give_way()
         with connect() as connection:
             opened.append(connection)
             return work(connection)
 
     with meanwhile(run, lambda: opened[0] if opened else None) as found:
         yield found
+
+
+def give_way() -> None:
+    """Let the thread that began this one go first: Python's work, which everything waits for."""
+    # only Linux knows of a thread's own priority
+    with suppress(AttributeError, OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _BELOW_OTHERS)
 
 
 def stop(thread: threading.Thread, asked: Callable[[], Interruptible | None]) -> None:

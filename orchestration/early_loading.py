@@ -13,7 +13,7 @@ from ingest.company import Source
 from ingest.landing import manifest
 from ingest.load import LoadResult, load_source
 from ingest.matches import PROPOSALS
-from orchestration.background import stop
+from orchestration.background import give_way, stop
 from orchestration.workspace import Workspace
 
 
@@ -47,6 +47,7 @@ class EarlyLoading:
 
     def _load_all(self) -> None:
         run = self._workspace
+        give_way()
         # whatever goes wrong here goes wrong in the step as well, where it is told; what stops it
         # is no error
         with suppress(Exception, SystemExit), run.connect() as connection:

@@ -1,5 +1,7 @@
 """Work in a thread of its own ends when it is told to."""
 
+import os
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -67,6 +69,17 @@ def test_what_is_done_beside_is_found_and_closed_at_the_end() -> None:
     assert found() == [(42,)]
     with pytest.raises(duckdb.ConnectionException, match="closed"):
         opened[0].execute("select 1")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities of threads")
+def test_what_is_done_beside_gives_way() -> None:
+    def priority(_: object = None) -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    before = priority()
+    with beside(duckdb.connect, priority) as found:
+        assert found() > before
+    assert priority() == before
 
 
 def test_what_goes_wrong_beside_is_told_to_who_asks() -> None:
