@@ -6,6 +6,7 @@ Belongs here: atomic writes, links, copies, digests. Does not: any knowledge of 
 import errno
 import fcntl
 import json
+import mmap
 import os
 import shutil
 import time
@@ -20,8 +21,7 @@ from ingest.errors import TradewindError
 
 # Linux' ioctl that makes a file share another file's blocks (btrfs, XFS, bcachefs)
 _FICLONE = 0x40049409
-_COPY_CHUNK = 1 << 28
-_READ_CHUNK = 1 << 20
+_CHUNK = 1 << 28
 _DISK_FULL = ("No space left on device", "Disk quota exceeded", "database or disk is full")
 # what SQLite says of a full disk as well, where it shares memory with others
 _DISK_ERROR = "disk I/O error"
@@ -120,7 +120,7 @@ def _copy_bytes(source: Path, target: Path) -> None:
     """Copy inside the kernel; where it cannot (an old kernel), by reads and writes."""
     with source.open("rb") as reading, target.open("wb") as writing:
         try:
-            while os.copy_file_range(reading.fileno(), writing.fileno(), _COPY_CHUNK):
+            while os.copy_file_range(reading.fileno(), writing.fileno(), _CHUNK):
                 pass
         except (AttributeError, OSError) as error:
             if isinstance(error, OSError) and error.errno not in _CANNOT_CLONE:
@@ -135,8 +135,12 @@ def digest(path: Path) -> str:
     """Return the BLAKE3 of a file's bytes, in hex, as `b3sum` prints it."""
     read = blake3()
     with path.open("rb") as file:
-        while chunk := file.read(_READ_CHUNK):
-            read.update(chunk)
+        size = path.stat().st_size
+        # few and large parts: after each it waits for whatever else is Python's work
+        for begin in range(0, size, _CHUNK):
+            length = min(_CHUNK, size - begin)
+            with mmap.mmap(file.fileno(), length, access=mmap.ACCESS_READ, offset=begin) as part:
+                read.update(part)
     return read.hexdigest()
 
 

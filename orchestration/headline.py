@@ -3,7 +3,7 @@
 They end a run, stand in every version's record, and are what ``diff`` compares.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -179,14 +179,26 @@ from marts.mart_customer_value__customer
 """
 
 
-def read_headline(database: Path) -> tuple[int | None, list[dict[str, Any]]]:
-    """Return the rows of ``core.fct_sales`` (None if absent) and the headline figures."""
+@dataclass(frozen=True)
+class Headline:
+    """What a version's record tells of it: the rows of ``core.fct_sales``, None if absent."""
+
+    rows: int | None
+    figures: list[Figure]
+
+
+def read_headline(database: Path) -> Headline:
+    """Return what is to be told of a warehouse that nobody has open."""
     with connect_memory() as connection:
         connection.execute(f"attach {quoted(database)} as read (read_only)")
         connection.execute("use read")
-        rows = _first(connection, "select count(*) from core.fct_sales")
-        figures = headline(connection)
-    return (None if rows is None else rows[0]), [asdict(figure) for figure in figures]
+        return headline_of(connection)
+
+
+def headline_of(connection: duckdb.DuckDBPyConnection) -> Headline:
+    """Return what is to be told of the warehouse that is in use on ``connection``."""
+    rows = _first(connection, "select count(*) from core.fct_sales")
+    return Headline(None if rows is None else rows[0], headline(connection))
 
 
 def headline(connection: duckdb.DuckDBPyConnection) -> list[Figure]:

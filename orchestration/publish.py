@@ -16,7 +16,7 @@ from ingest.home import Home
 from orchestration.candidate import Candidate, candidates
 from orchestration.export import Exported, export_marts
 from orchestration.files import full_disk_explained, remove, write_json
-from orchestration.headline import read_headline
+from orchestration.headline import Headline, read_headline
 from orchestration.lock import writer_lock
 from orchestration.verdict import Verdict, require_passed
 from orchestration.versions import (
@@ -45,7 +45,11 @@ class Published:
 
 
 def publish(
-    home: Home, candidate: Candidate, keep: int = KEPT_VERSIONS, exported: Exported | None = None
+    home: Home,
+    candidate: Candidate,
+    keep: int = KEPT_VERSIONS,
+    exported: Exported | None = None,
+    headline: Headline | None = None,
 ) -> Published:
     """Let readers see the candidate, if its verdict passed for exactly its content.
 
@@ -54,6 +58,7 @@ def publish(
         candidate: What is published.
         keep: How many versions stay.
         exported: The Parquet files of its marts, where this run wrote them before.
+        headline: What its record is to tell, where this run read it before.
 
     Raises:
         GateRefused: no verdict, a failed one, content changed since, or another version was
@@ -67,7 +72,7 @@ def publish(
         home.versions.mkdir(parents=True, exist_ok=True)
         version = next_version(home, datetime.now(UTC))
         parquet = export_marts(home, candidate.database, version, exported)
-        _move_in(home, candidate, verdict, version)
+        _move_in(home, candidate, version, _record(candidate, verdict, version, headline))
         pruned = prune(home, keep)
         remove(candidate.folder)
     return Published(version, database_of(home, version), parquet, pruned)
@@ -90,9 +95,8 @@ def publish_latest(home: Home, keep: int = KEPT_VERSIONS) -> Published:
     return publish(home, judged[0], keep)
 
 
-def _move_in(home: Home, candidate: Candidate, verdict: Verdict, version: str) -> None:
+def _move_in(home: Home, candidate: Candidate, version: str, record: dict[str, object]) -> None:
     database = database_of(home, version)
-    record = _record(candidate, verdict, version)
     sync(candidate.database)
     with full_disk_explained(home.versions):
         marker_of(home, version).touch()
@@ -105,15 +109,17 @@ def _move_in(home: Home, candidate: Candidate, verdict: Verdict, version: str) -
     marker_of(home, version).unlink()
 
 
-def _record(candidate: Candidate, verdict: Verdict, version: str) -> dict[str, object]:
-    rows, headline = read_headline(candidate.database)
+def _record(
+    candidate: Candidate, verdict: Verdict, version: str, headline: Headline | None
+) -> dict[str, object]:
+    headline = headline or read_headline(candidate.database)
     return {
         "version": version,
         "published_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "run_id": candidate.run_id,
         "base_version": candidate.base_version,
-        "rows": rows,
-        "headline": headline,
+        "rows": headline.rows,
+        "headline": [asdict(figure) for figure in headline.figures],
         "file": stamp_of(candidate.database),
         "verdict": asdict(verdict),
     }

@@ -6,7 +6,7 @@ after it was judged cannot be published.
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
@@ -39,9 +39,14 @@ class Verdict:
 
 
 def write(
-    candidate: Candidate, run_id: str, passed: bool, checks: int, failed: Sequence[str] = ()
+    candidate: Candidate,
+    run_id: str,
+    passed: bool,
+    checks: int,
+    failed: Sequence[str] = (),
+    opened: AbstractContextManager[duckdb.DuckDBPyConnection] | None = None,
 ) -> Verdict:
-    """Judge the candidate's content as it is now; close every connection to it first.
+    """Judge the candidate's content as it is now; use no connection to it any more.
 
     The row in ``audit.verdicts`` is written, and on a pass what is noted as pending
     is emptied, before the file is hashed: both belong to the content that is judged.
@@ -52,6 +57,7 @@ def write(
         passed: whether it may be published.
         checks: how many checks were made.
         failed: the names of the blocking checks that failed; empty if it passed.
+        opened: the last connection to it, whose end leaves none open; one of its own if None.
 
     Raises:
         GateRefused: another process wrote to the database since it was checked, or has it open
@@ -61,8 +67,12 @@ def write(
         raise ValueError("a candidate with failed checks has not passed")
     remove(candidate.verdict)
     judged_at = datetime.now(UTC)
-    with full_disk_explained(candidate.folder), only_writer(candidate):
-        _record(candidate, run_id, judged_at, passed, checks, failed)
+    with (
+        full_disk_explained(candidate.folder),
+        only_writer(candidate),
+        opened or closing(duckdb.connect(str(candidate.database))) as connection,
+    ):
+        _record(connection, run_id, judged_at, passed, checks, failed)
     with _closed(candidate):
         pass
     verdict = Verdict(
@@ -106,25 +116,21 @@ def require_passed(candidate: Candidate) -> Verdict:
 
 
 def _record(
-    candidate: Candidate,
+    connection: duckdb.DuckDBPyConnection,
     run_id: str,
     judged_at: datetime,
     passed: bool,
     checks: int,
     failed: Sequence[str],
 ) -> None:
-    connection = duckdb.connect(str(candidate.database))
-    try:
-        connection.execute(_CREATE)
-        connection.execute(
-            "insert into audit.verdicts values (?, ?, ?, ?, ?, ?)",
-            [run_id, judged_at.replace(tzinfo=None), passed, checks, len(failed), list(failed)],
-        )
-        if passed:
-            _empty_pending(connection)
-        connection.execute("checkpoint")
-    finally:
-        connection.close()
+    connection.execute(_CREATE)
+    connection.execute(
+        "insert into audit.verdicts values (?, ?, ?, ?, ?, ?)",
+        [run_id, judged_at.replace(tzinfo=None), passed, checks, len(failed), list(failed)],
+    )
+    if passed:
+        _empty_pending(connection)
+    connection.execute("checkpoint")
 
 
 def _empty_pending(connection: duckdb.DuckDBPyConnection) -> None:

@@ -101,6 +101,13 @@ class Workspace:
                 connection.close()
 
     @contextmanager
+    def last_connection(self) -> Iterator["duckdb.DuckDBPyConnection"]:
+        """The candidate, open for the last time: afterwards its file is all there is of it."""
+        with self.connect() as connection:
+            yield connection
+        self.close()
+
+    @contextmanager
     def staying_open(self) -> Iterator[None]:
         """Keep the candidate open between its connections, once there was one, until `close`.
 

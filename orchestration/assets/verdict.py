@@ -96,8 +96,12 @@ def _publish(workspace: Workspace) -> dict[str, Any]:
         version = current_version(workspace.home) or "none yet"
         return {"published": "nothing: this run built nothing", "version": version}
     workspace.say("Publishing")
-    exported = workspace.notes.get("exported")
-    done = publish(workspace.home, workspace.candidate, exported=exported)
+    done = publish(
+        workspace.home,
+        workspace.candidate,
+        exported=workspace.notes.get("exported"),
+        headline=workspace.notes.get("headline"),
+    )
     workspace.notes["version"] = done.version
     return {
         "version": done.version,

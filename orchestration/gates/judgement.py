@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from orchestration import questions, verdict
-from orchestration.background import meanwhile
+from orchestration.background import beside, meanwhile
 from orchestration.customer_estimates import ESTIMATED, READ
 from orchestration.gates.dbt_tests import expected_tests, table_of
 from orchestration.gates.reconciliation import layer_checks
 from orchestration.gates.results import CheckResult, of_run, record, write_column_docs
+from orchestration.headline import headline_of
 from orchestration.reports import data_docs_of
 
 if TYPE_CHECKING:
@@ -40,7 +41,10 @@ def judge(workspace: "Workspace", manifest: Mapping[str, Any]) -> Judgement:
 
     Nothing may be written to the candidate afterwards: it could not be published any more.
     """
-    with workspace.connect() as connection:
+    with (
+        workspace.connect() as connection,
+        beside(workspace.connect, headline_of) as headline,
+    ):
         made = of_run(connection, workspace.run_id)
         complete = completeness(
             manifest, workspace.notes.get("built", ()), made, _loaded(workspace)
@@ -51,6 +55,7 @@ def judge(workspace: "Workspace", manifest: Mapping[str, Any]) -> Judgement:
         write_column_docs(connection, manifest)
         questions.create(connection)
         _record_run(connection, workspace, results, _built_with(connection, workspace, manifest))
+        workspace.notes["headline"] = headline()
     return _pronounce_and_write_pages(workspace, results)
 
 
@@ -80,11 +85,17 @@ def _pronounce_and_write_pages(workspace: "Workspace", results: Iterable[CheckRe
 
 
 def pronounce(workspace: "Workspace", results: Iterable[CheckResult]) -> Judgement:
-    """Write the verdict that follows from some results; no connection may be open."""
-    workspace.close()
+    """Write the verdict that follows from some results; no connection may be in use."""
     results = list(results)
     failed = [f"{result.table}: {result.name}" for result in results if result.blocks]
-    written = verdict.write(workspace.candidate, workspace.run_id, not failed, len(results), failed)
+    written = verdict.write(
+        workspace.candidate,
+        workspace.run_id,
+        not failed,
+        len(results),
+        failed,
+        workspace.last_connection(),
+    )
     return Judgement(written.passed, written.checks, written.failed, written.blake3)
 
 

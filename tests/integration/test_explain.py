@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from decimal import Decimal
 
 import pytest
 
 from ingest.home import Home
 from orchestration.explain import CannotExplain, Explainer, lineage
+from orchestration.headline import read_headline
+from orchestration.versions import current_version, read_record
 from tests.conftest import Published, tradewind
 from tests.integration.test_demo_published import NOT_TOLD
 
@@ -127,6 +130,16 @@ def test_headline_figures_are_all_known(demo_warehouse: Published) -> None:
     ]  # fmt: skip
     assert all(figure["value"] is not None and figure["period"] for figure in figures.values())
     assert figures["revenue_domestic"]["unit"] == "GBP"
+
+
+def test_the_record_tells_what_the_published_file_says(demo_warehouse: Published) -> None:
+    """The run read it before its verdict, so as not to open the file once more."""
+    home = Home(demo_warehouse.home)
+    published = current_version(home)
+    assert published is not None
+    record, headline = read_record(home, published), read_headline(demo_warehouse.warehouse)
+    assert record["rows"] == headline.rows
+    assert record["headline"] == [asdict(figure) for figure in headline.figures]
 
 
 def test_the_demo_is_healthy(demo_warehouse: Published) -> None:

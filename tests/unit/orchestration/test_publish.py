@@ -14,6 +14,7 @@ import pytest
 from ingest.errors import GateRefused
 from ingest.home import Home
 from orchestration import candidate, export, files, publish, verdict, versions
+from orchestration.headline import Headline
 from orchestration.sole_writer import only_writer
 from tests.unit.orchestration.conftest import Publish, build
 
@@ -116,6 +117,14 @@ def test_marts_that_the_run_exported_before_are_moved_in(
     current = home.parquet / "current"
     assert duckdb.sql(f"select count(*) from '{current}/mart_numbers.parquet'").fetchall() == [(5,)]
     assert list(home.candidates.iterdir()) == []
+
+
+def test_what_the_run_read_of_it_before_stands_in_the_record(home: Home) -> None:
+    made = build(home, "run", 5)
+    verdict.write(made, "run", True, 3)
+    done = publish.publish(home, made, headline=Headline(7, []))
+    record = versions.read_record(home, done.version)
+    assert (record["rows"], record["headline"]) == (7, [])
 
 
 def test_exported_files_that_somebody_wrote_to_are_written_anew(home: Home) -> None:
