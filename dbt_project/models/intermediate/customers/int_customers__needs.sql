@@ -11,7 +11,45 @@ customer_segments as (
 
 ),
 
-bought as (
+-- few gaps differ, so that their customers are counted rather than put in order. The categories are
+-- imported once for the gaps and once for the sums: a CTE that is read twice is written down with
+-- all of its rows, and to group by both at once takes a large table of sums
+gaps as (
+
+    select
+        categories.market,
+        customer_segments.segment,
+        categories.category,
+        categories.purchase_days,
+        {{ days_between('categories.first_purchase_date', 'categories.last_purchase_date') }}
+            as days_between,
+        count(*) as customers
+    from {{ ref('int_customers__categories') }} as categories
+    left join customer_segments
+        on categories.customer_id = customer_segments.customer_id
+    where categories.purchase_days > 1
+    group by
+        categories.market,
+        customer_segments.segment,
+        categories.category,
+        categories.purchase_days,
+        {{ days_between('categories.first_purchase_date', 'categories.last_purchase_date') }}
+
+),
+
+mean_gaps as (
+
+    select
+        market,
+        coalesce(segment, 'not given') as customer_segment,
+        category,
+        cast(days_between as double) / (purchase_days - 1) as mean_gap_days,
+        customers
+    from gaps
+
+),
+
+sums as (
 
     select
         categories.market,
@@ -19,40 +57,18 @@ bought as (
         categories.category,
         categories.is_buyer,
         categories.is_buyer_before,
-        categories.purchase_days,
-        {{ days_between('categories.first_purchase_date', 'categories.last_purchase_date') }}
-            as days_between,
-        categories.revenue_home,
-        categories.revenue_before_home
+        count(*) as customers,
+        sum(categories.revenue_home) as revenue_home,
+        sum(categories.revenue_before_home) as revenue_before_home
     from {{ ref('int_customers__categories') }} as categories
     left join customer_segments
         on categories.customer_id = customer_segments.customer_id
-
-),
-
--- few gaps differ, so that their customers are counted rather than put in order
-summed as (
-
-    select
-        market,
-        segment,
-        category,
-        is_buyer,
-        is_buyer_before,
-        purchase_days,
-        days_between,
-        count(*) as customers,
-        sum(revenue_home) as revenue_home,
-        sum(revenue_before_home) as revenue_before_home
-    from bought
     group by
-        market,
-        segment,
-        category,
-        is_buyer,
-        is_buyer_before,
-        purchase_days,
-        days_between
+        categories.market,
+        customer_segments.segment,
+        categories.category,
+        categories.is_buyer,
+        categories.is_buyer_before
 
 ),
 
@@ -64,12 +80,11 @@ counted as (
         category,
         is_buyer,
         is_buyer_before,
-        cast(days_between as double) / nullif(purchase_days - 1, 0) as mean_gap_days,
         customers,
         revenue_home,
         revenue_before_home,
         revenue_home - revenue_before_home as change_home
-    from summed
+    from sums
 
 ),
 
@@ -84,8 +99,7 @@ counted as (
         {{ keys }},
         mean_gap_days,
         cast(sum(customers) as bigint) as customers
-    from counted
-    where mean_gap_days is not null
+    from mean_gaps
     group by {{ keys }}, mean_gap_days
 
 ),
@@ -105,6 +119,7 @@ counted as (
 
     select
         {{ keys }},
+        max(repeat_buyers) as repeat_buyers,
         min(case when 2 * place >= repeat_buyers then mean_gap_days end) as lower_days,
         min(case when 2 * place > repeat_buyers then mean_gap_days end) as upper_days
     from {{ cycles }}_places
@@ -116,6 +131,7 @@ counted as (
 
     select
         {{ keys }},
+        cast(repeat_buyers as bigint) as repeat_buyers,
         lower_days + (upper_days - lower_days) / 2 as cycle_days
     from {{ cycles }}_middles
 
@@ -125,43 +141,21 @@ counted as (
 segments as (
 
     select
-        counted.market,
-        counted.customer_segment,
-        counted.category,
-        cast(sum(case when counted.is_buyer then counted.customers else 0 end) as bigint) as buyers,
-        cast(sum(case when counted.is_buyer_before then counted.customers else 0 end) as bigint)
-            as buyers_before,
-        sum(counted.revenue_home) as revenue_home,
-        sum(counted.revenue_before_home) as revenue_before_home,
-        sum(
-            case
-                when counted.is_buyer and not counted.is_buyer_before then counted.change_home
-                else 0
-            end
-        ) as gained_home,
-        sum(
-            case
-                when counted.is_buyer_before and not counted.is_buyer then counted.change_home
-                else 0
-            end
-        ) as lost_home,
-        sum(
-            case
-                when counted.is_buyer = counted.is_buyer_before then counted.change_home
-                else 0
-            end
-        ) as kept_change_home,
-        cast(
-            sum(case when counted.mean_gap_days is not null then counted.customers else 0 end)
-            as bigint
-        ) as repeat_buyers,
-        max(segment_cycles.cycle_days) as cycle_days
+        market,
+        customer_segment,
+        category,
+        cast(sum(case when is_buyer then customers else 0 end) as bigint) as buyers,
+        cast(sum(case when is_buyer_before then customers else 0 end) as bigint) as buyers_before,
+        sum(revenue_home) as revenue_home,
+        sum(revenue_before_home) as revenue_before_home,
+        sum(case when is_buyer and not is_buyer_before then change_home else 0 end)
+            as gained_home,
+        sum(case when is_buyer_before and not is_buyer then change_home else 0 end)
+            as lost_home,
+        sum(case when is_buyer = is_buyer_before then change_home else 0 end)
+            as kept_change_home
     from counted
-    left join segment_cycles
-        on counted.market = segment_cycles.market
-        and counted.customer_segment = segment_cycles.customer_segment
-        and counted.category = segment_cycles.category
-    group by counted.market, counted.customer_segment, counted.category
+    group by market, customer_segment, category
 
 ),
 
@@ -183,10 +177,14 @@ final as (
         cast(segments.kept_change_home as decimal(38, 4)) as kept_change_home,
 
         ---------- how often
-        segments.repeat_buyers,
-        segments.cycle_days,
+        coalesce(segment_cycles.repeat_buyers, 0) as repeat_buyers,
+        segment_cycles.cycle_days,
         category_cycles.cycle_days as category_cycle_days
     from segments
+    left join segment_cycles
+        on segments.market = segment_cycles.market
+        and segments.customer_segment = segment_cycles.customer_segment
+        and segments.category = segment_cycles.category
     left join category_cycles
         on segments.category = category_cycles.category
 
