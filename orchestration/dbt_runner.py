@@ -148,12 +148,12 @@ def build(
     arguments += ["--full-refresh"] if full_refresh else []
     for flag, names in (("--select", list(select)), ("--exclude", list(exclude))):
         arguments += [flag, *names] if names else []
-    from orchestration import build_order, compiled_sql
+    from orchestration import build_order, commits, compiled_sql
 
     known = compiled_sql.used(prepared.fixed_sql())
     config = engine_config or {}
     ordered = build_order.first(first, _threads(config))
-    with _profile(home, database, config) as profiles, known, ordered:
+    with _profile(home, database, config) as profiles, known, ordered, commits.alone():
         outcome = _invoke(home, project, arguments, profiles, prepared, on_result)
     if outcome.result is None:
         raise ModelsFailed(
