@@ -14,6 +14,7 @@ from typing import Any
 from ingest.errors import TradewindError
 from ingest.home import Home
 from ingest.processes import is_running
+from orchestration import early_imports
 from orchestration.files import remove, write_json
 from orchestration.fingerprints import PROJECT, manifest_fingerprint
 from orchestration.meanings_of_tests import describe_tests
@@ -146,6 +147,7 @@ def build(
     prepared = prepare(home, project)
     arguments = ["build", "--no-write-json"]
     arguments += ["--full-refresh"] if full_refresh else []
+    early_imports.wait()
     for flag, names in (("--select", list(select)), ("--exclude", list(exclude))):
         arguments += [flag, *names] if names else []
     from orchestration import build_order, commits, compiled_sql
@@ -246,6 +248,7 @@ def _invoke(
     prepared: Prepared | None,
     on_result: Callable[[dict[str, Any]], None],
 ) -> Any:
+    early_imports.wait()
     from dbt.cli.main import dbtRunner
     from google.protobuf.json_format import MessageToDict
 

@@ -11,11 +11,24 @@ _NEEDED = (
     "dbt.task.build",
     "dbt.adapters.duckdb.impl",
 )
+_begun: list[threading.Thread] = []
 
 
 def start() -> None:
-    """Begin to import, in the background; whoever needs a module meanwhile waits for it."""
-    threading.Thread(target=_import_all, name="early-imports", daemon=True).start()
+    """Begin to import, in the background."""
+    thread = threading.Thread(target=_import_all, name="early-imports", daemon=True)
+    _begun.append(thread)
+    thread.start()
+
+
+def wait() -> None:
+    """Let all that was begun be imported.
+
+    Two threads that import modules of one package by other ways may wait for each other, which
+    Python ends by giving one of them a module that is half made.
+    """
+    for thread in _begun:
+        thread.join()
 
 
 def _import_all() -> None:
