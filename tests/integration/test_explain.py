@@ -139,7 +139,10 @@ def test_the_record_tells_what_the_published_file_says(demo_warehouse: Published
     assert published is not None
     record, headline = read_record(home, published), read_headline(demo_warehouse.warehouse)
     assert record["rows"] == headline.rows
-    assert record["headline"] == [asdict(figure) for figure in headline.figures]
+    # a sum of doubles depends in its last digits on which thread was first
+    assert record["headline"] == [
+        asdict(figure) | {"value": pytest.approx(figure.value)} for figure in headline.figures
+    ]
 
 
 def test_the_demo_is_healthy(demo_warehouse: Published) -> None:
