@@ -144,10 +144,10 @@ def build(
     Raises:
         ModelsFailed: dbt ended without results (a wrong selection, a broken project).
     """
+    early_imports.wait()
     prepared = prepare(home, project)
     arguments = ["build", "--no-write-json"]
     arguments += ["--full-refresh"] if full_refresh else []
-    early_imports.wait()
     for flag, names in (("--select", list(select)), ("--exclude", list(exclude))):
         arguments += [flag, *names] if names else []
     from orchestration import build_order, commits, compiled_sql
@@ -248,7 +248,6 @@ def _invoke(
     prepared: Prepared | None,
     on_result: Callable[[dict[str, Any]], None],
 ) -> Any:
-    early_imports.wait()
     from dbt.cli.main import dbtRunner
     from google.protobuf.json_format import MessageToDict
 
