@@ -17,7 +17,7 @@ from bench.measure import Usage, fastest, measure
 
 BIN = Path(sys.executable).parent
 ROUNDS = 2
-DAYS_A_ROUND = 2
+DAYS_A_ROUND = 3
 # what a run costs whatever it holds is measured on as few lines
 FEW_LINES = 1000
 # DuckDB's part: 20 million lines take more than 2 GB

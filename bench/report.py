@@ -34,7 +34,7 @@ def _page(sizes: "Sequence[Size]", fixed: Mapping[str, Usage]) -> str:
             "## By order lines",
             _size_table(sizes),
             "",
-            "Each figure is the fastest of two rounds, a day's of four; DuckDB may take 2.5 GB. "
+            "Each figure is the fastest of two rounds, a day's of six; DuckDB may take 2.5 GB. "
             "The fixed part is the same run over 1,000 lines, in the same rounds. The ratio is "
             "the full run beyond it to the baseline. What one more day costs beyond a day on "
             "1,000 lines is held against the full run, and against what the full run costs beyond "
