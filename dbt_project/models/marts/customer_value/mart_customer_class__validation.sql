@@ -65,7 +65,57 @@ told as (
 
 ),
 
+-- first by market and class: of all markets these few rows are added up, not the customers
+counted as (
+
+    select
+        market,
+        customer_class,
+        until_date,
+        max(held_out_time) as held_out_time,
+        count(*) as customers,
+        sum(case when held_out_occasions > 0 then 1 else 0 end) as came_back,
+        sum(held_out_occasions) as held_out_occasions,
+        sum(held_out_home) as held_out_home,
+        count(expected_occasions) as expected_customers,
+        {{ exact_sum('expected_occasions') }} as expected_occasions,
+        sum(case when expected_occasions is not null then held_out_occasions end)
+            as expected_against,
+        count(coalesce(p_alive, expected_occasions, discounted_home)) as scored_customers
+    from told
+    group by market, customer_class, until_date
+
+),
+
 -- every market by itself, and all of them
+classes as (
+
+    select
+        counted.market as report_market,
+        counted.*
+    from counted
+
+    union all
+
+    select
+        'all' as report_market,
+        counted.*
+    from counted
+
+),
+
+totals as (
+
+    select
+        report_market,
+        cast(sum(customers) as bigint) as market_customers,
+        sum(held_out_home) as market_held_out_home,
+        sum(scored_customers) as scored_customers
+    from classes
+    group by report_market
+
+),
+
 markets as (
 
     select
@@ -79,18 +129,6 @@ markets as (
         'all' as report_market,
         told.*
     from told
-
-),
-
-totals as (
-
-    select
-        report_market,
-        count(*) as market_customers,
-        sum(held_out_home) as market_held_out_home,
-        count(coalesce(p_alive, expected_occasions, discounted_home)) as scored_customers
-    from markets
-    group by report_market
 
 ),
 
@@ -174,25 +212,32 @@ ranked as (
 ),
 {%- endfor %}
 
-grouped as (
+measured_classes as (
 
     select
-        markets.report_market as market,
+        classes.report_market as market,
         'class' as grouping_name,
-        markets.customer_class as group_name,
-        markets.until_date,
-        markets.held_out_time,
-        totals.market_customers,
-        totals.market_held_out_home,
+        classes.customer_class as group_name,
+        classes.until_date,
+        max(classes.held_out_time) as held_out_time,
+        max(totals.market_customers) as market_customers,
+        max(totals.market_held_out_home) as market_held_out_home,
         cast(null as bigint) as tenth,
-        markets.held_out_occasions,
-        markets.held_out_home,
-        markets.expected_occasions
-    from markets
+        cast(sum(classes.customers) as bigint) as customers,
+        cast(sum(classes.came_back) as bigint) as came_back,
+        cast(sum(classes.held_out_occasions) as bigint) as held_out_occasions,
+        sum(classes.held_out_home) as held_out_home,
+        cast(sum(classes.expected_customers) as bigint) as scored_customers,
+        sum(classes.expected_occasions) as expected_occasions,
+        sum(classes.expected_against) as scored_occasions
+    from classes
     inner join totals
-        on markets.report_market = totals.report_market
+        on classes.report_market = totals.report_market
+    group by classes.report_market, classes.customer_class, classes.until_date
 
-    union all
+),
+
+measured_tenths as (
 
     select
         report_market as market,
@@ -201,29 +246,10 @@ grouped as (
             cast(cast(ceil(model_place * 10.0 / market_customers) as bigint) as varchar(4)), 2, '0'
         ) as group_name,
         until_date,
-        held_out_time,
-        market_customers,
-        market_held_out_home,
-        cast(ceil(model_place * 10.0 / market_customers) as bigint) as tenth,
-        held_out_occasions,
-        held_out_home,
-        expected_occasions
-    from ranked
-    where discounted_home is not null or expected_occasions is not null
-
-),
-
-measured as (
-
-    select
-        market,
-        grouping_name,
-        group_name,
-        until_date,
         max(held_out_time) as held_out_time,
         max(market_customers) as market_customers,
         max(market_held_out_home) as market_held_out_home,
-        max(tenth) as tenth,
+        cast(ceil(model_place * 10.0 / market_customers) as bigint) as tenth,
         count(*) as customers,
         cast(sum(case when held_out_occasions > 0 then 1 else 0 end) as bigint) as came_back,
         cast(sum(held_out_occasions) as bigint) as held_out_occasions,
@@ -233,8 +259,22 @@ measured as (
         {{ exact_sum('expected_occasions') }} as expected_occasions,
         sum(case when expected_occasions is not null then held_out_occasions end)
             as scored_occasions
-    from grouped
-    group by market, grouping_name, group_name, until_date
+    from ranked
+    where discounted_home is not null or expected_occasions is not null
+    group by
+        report_market,
+        cast(ceil(model_place * 10.0 / market_customers) as bigint),
+        until_date
+
+),
+
+measured as (
+
+    select * from measured_classes
+
+    union all
+
+    select * from measured_tenths
 
 ),
 
