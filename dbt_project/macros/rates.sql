@@ -4,6 +4,16 @@
     sum(cast({{ number }} as decimal(38, {{ decimals }})))
 {%- endmacro %}
 
+{# Such a sum of twelve decimals as an amount of money. To divide whole numbers of 16 bytes takes two
+   thousandths of a millisecond each; most sums fit into 8. #}
+{% macro to_amount(sum) -%}
+    case
+            when abs({{ sum }}) < 1000000
+                then cast(cast({{ sum }} as decimal(18, 12)) as decimal(18, 4))
+            else cast({{ sum }} as decimal(18, 4))
+        end
+{%- endmacro %}
+
 {# A mean that does not depend on it either. #}
 {% macro exact_avg(number) -%}
     cast({{ exact_sum(number) }} as double) / nullif(count({{ number }}), 0)

@@ -153,8 +153,8 @@ final as (
         / nullif(cast(months.net_amount_costed_home as double), 0) as margin_pct,
 
         ---------- growth; against nothing, or against a month of net returns, there is none
-        cast(months.net_at_previous_rate as decimal(18, 4)) as net_at_previous_month_rate_home,
-        cast(months.net_at_year_rate as decimal(18, 4)) as net_at_year_before_rate_home,
+        {{ to_amount('months.net_at_previous_rate') }} as net_at_previous_month_rate_home,
+        {{ to_amount('months.net_at_year_rate') }} as net_at_year_before_rate_home,
         case
             when previous.net_amount_home > 0
                 then
