@@ -40,6 +40,7 @@ _DAY = 86400
 _ENDED_EARLY = Range(
     "hours_ended_early", None, _HOURS_EARLY,
     "a last row at the hour at which every day so far had some: is the file whole?", "warn",
+    told="{path} ends {hours_ended_early:.1f} hours before any day so far: is it whole?",
 )  # fmt: skip
 _LARGEST = 1e15
 
@@ -313,6 +314,8 @@ def _ranges(source: Source) -> list[Range]:
         Range(
             "rows_against_fewest", 0 if source.replaces else 0.5, None,
             "half as many rows as the smallest delivery so far: is the file whole?", "warn",
+            told="{path} has {rows_against_fewest:.0%} of the rows of the smallest delivery so "
+            "far: is it whole?",
         ),
         Range(
             "steady_values_missing", None, 0,
@@ -324,6 +327,8 @@ def _ranges(source: Source) -> list[Range]:
         Range(
             "rows_against_replaced", _LEAST_PART, None,
             f"at least {_LEAST_PART:.0%} of the rows that the same file had: is it whole?", "warn",
+            told="{path} has {rows_against_replaced:.0%} of the rows that it had before: "
+            "is it whole?",
         ),
         *([_ENDED_EARLY] if _period(source) else []),
         Range(

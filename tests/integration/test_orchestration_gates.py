@@ -472,9 +472,11 @@ def test_a_day_that_ends_early_warns(
     assert _failed(Session().judge(deliveries.frames(warehouse, company, RUN))) == set()
 
 
-@pytest.mark.parametrize(("rows", "caught"), [(800, set()), (700, {"rows_against_replaced"})])
+@pytest.mark.parametrize(
+    ("rows", "said"), [(800, []), (700, [" has 70% of the rows that it had before: is it whole?"])]
+)
 def test_a_file_that_comes_again_with_fewer_rows_warns(
-    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path, rows: int, caught: set[str]
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path, rows: int, said: list[str]
 ) -> None:
     warehouse.execute("delete from audit.deliveries")
     _deliver(warehouse, "d-before", "run-before", rows=1000, superseded_by="d-new")
@@ -482,7 +484,10 @@ def test_a_file_that_comes_again_with_fewer_rows_warns(
     results = Session().judge(
         deliveries.frames(warehouse, load_company(tmp_path / "company.yml"), RUN)
     )
-    assert _failed(results) == caught
+    warned = [one for one in results if not one.is_passed]
+    assert [one.observed.partition(".csv")[2] for one in warned] == said
+    assert _failed(results) == ({"rows_against_replaced"} if said else set())
+    assert not any(one.blocks for one in warned)
 
 
 def test_a_suite_that_measured_nothing_fails() -> None:
