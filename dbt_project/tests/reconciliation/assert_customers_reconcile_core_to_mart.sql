@@ -1,11 +1,20 @@
--- What customers bought adds up to the days on which they did, to the cent. Those are compared with
--- the order lines month by month, where they are built.
+-- What customers bought adds up to the order lines that name one: money and lines, to the cent.
 
 with
 
+core as (
+
+    select
+        count(*) as lines,
+        coalesce(sum(net_amount_home), 0) as net_amount_home
+    from {{ ref('fct_sales') }}
+    where customer_id is not null
+
+),
+
 customer_days as (
 
-    select coalesce(sum(net_amount_home), 0) as net_amount_home
+    select coalesce(sum(lines), 0) as lines
     from {{ ref('int_customers__days') }}
 
 ),
@@ -17,7 +26,12 @@ mart as (
 
 )
 
-select customer_days.net_amount_home - mart.net_amount_home as net_amount_home_missing
-from customer_days
+select
+    core.lines - customer_days.lines as lines_missing,
+    core.net_amount_home - mart.net_amount_home as net_amount_home_missing
+from core
+cross join customer_days
 cross join mart
-where abs(customer_days.net_amount_home - mart.net_amount_home) >= 0.005
+where
+    core.lines <> customer_days.lines
+    or abs(core.net_amount_home - mart.net_amount_home) >= 0.005

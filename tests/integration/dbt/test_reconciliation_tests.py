@@ -34,7 +34,7 @@ create table int_sales__product_months (
     net_amount_local decimal(38, 4), net_amount_home decimal(38, 4), margin_home decimal(38, 4)
 );
 create table mart_sales__market_product_month as from int_sales__product_months;
-create table int_customers__days (net_amount_home decimal(18, 4));
+create table int_customers__days (lines bigint);
 create table mart_customer_value__customer (net_revenue_home decimal(38, 4));
 create table fct_market_sales (
     period_start date, period varchar, market varchar, category varchar, firm varchar,
@@ -56,7 +56,7 @@ insert into fct_sales values
 insert into quarantine_without_rate values ('sales', 'shop', '2024-01-01', 'XXX', 7);
 insert into int_sales__product_months values ('US', '2024-01-01', 'USD', 2, 1, 5, 4, 3);
 insert into mart_sales__market_product_month from int_sales__product_months;
-insert into int_customers__days values (8);
+insert into int_customers__days values (1);
 insert into mart_customer_value__customer values (8);
 insert into fct_market_sales values
     ('2024-01-01', 'year', 'US', 'Lamps ', 'Acme', null, null, 100, 1000);
@@ -85,7 +85,7 @@ FAULTS = [
                    "('DE', '2024-01-01', 'EUR', 1, 0, 0, 0, 0)"),
     (CUSTOMERS, "delete from mart_customer_value__customer"),
     (CUSTOMERS, "update mart_customer_value__customer set net_revenue_home = 8.01"),
-    (CUSTOMERS, "insert into int_customers__days values (0.01)"),
+    (CUSTOMERS, "insert into int_customers__days values (1)"),
     (MARKET_DATA, "update mart_market_share__market_category_firm_period set units = 99"),
     (MARKET_DATA, "update mart_market_share__market_category_firm_period set value_home = 1000.01"),
     (MARKET_DATA, "delete from mart_market_share__market_category_firm_period"),
