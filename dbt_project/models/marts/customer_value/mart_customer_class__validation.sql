@@ -88,7 +88,7 @@ counted as (
 ),
 
 -- every market by itself, and all of them
-classes as (
+counted_markets as (
 
     select
         counted.market as report_market,
@@ -101,6 +101,26 @@ classes as (
         'all' as report_market,
         counted.*
     from counted
+
+),
+
+classes as (
+
+    select
+        report_market,
+        customer_class,
+        until_date,
+        max(held_out_time) as held_out_time,
+        cast(sum(customers) as bigint) as customers,
+        cast(sum(came_back) as bigint) as came_back,
+        cast(sum(held_out_occasions) as bigint) as held_out_occasions,
+        sum(held_out_home) as held_out_home,
+        cast(sum(expected_customers) as bigint) as expected_customers,
+        sum(expected_occasions) as expected_occasions,
+        sum(expected_against) as expected_against,
+        sum(scored_customers) as scored_customers
+    from counted_markets
+    group by report_market, customer_class, until_date
 
 ),
 
@@ -219,21 +239,20 @@ measured_classes as (
         'class' as grouping_name,
         classes.customer_class as group_name,
         classes.until_date,
-        max(classes.held_out_time) as held_out_time,
-        max(totals.market_customers) as market_customers,
-        max(totals.market_held_out_home) as market_held_out_home,
+        classes.held_out_time,
+        totals.market_customers,
+        totals.market_held_out_home,
         cast(null as bigint) as tenth,
-        cast(sum(classes.customers) as bigint) as customers,
-        cast(sum(classes.came_back) as bigint) as came_back,
-        cast(sum(classes.held_out_occasions) as bigint) as held_out_occasions,
-        sum(classes.held_out_home) as held_out_home,
-        cast(sum(classes.expected_customers) as bigint) as scored_customers,
-        sum(classes.expected_occasions) as expected_occasions,
-        sum(classes.expected_against) as scored_occasions
+        classes.customers,
+        classes.came_back,
+        classes.held_out_occasions,
+        classes.held_out_home,
+        classes.expected_customers as scored_customers,
+        classes.expected_occasions,
+        classes.expected_against as scored_occasions
     from classes
     inner join totals
         on classes.report_market = totals.report_market
-    group by classes.report_market, classes.customer_class, classes.until_date
 
 ),
 
