@@ -18,7 +18,7 @@ from orchestration.fingerprints import code_fingerprint
 from orchestration.gates.expectations import Session
 from orchestration.gates.results import BUILT_MONTHS, prepare_audit
 from orchestration.sole_writer import only_writer
-from orchestration.storage import set_for_writing
+from orchestration.storage import drop_replaced_rows, set_for_writing
 from orchestration.versions import is_as_published
 
 if TYPE_CHECKING:
@@ -160,6 +160,7 @@ class Workspace:
         prepare_audit(connection)
         if is_as_published(self.home, self.candidate.base_version):
             connection.execute(BUILT_MONTHS)
+        drop_replaced_rows(connection)
         self.notes["prepared"] = True
 
     def reads(self, source: Source) -> bool:

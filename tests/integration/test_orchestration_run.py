@@ -32,6 +32,7 @@ from orchestration.candidate import candidates
 from orchestration.changes import unpublished
 from orchestration.memory import OutOfMemory
 from orchestration.refusal import of_ended_run
+from orchestration.storage import set_for_writing
 from orchestration.versions import current_version
 from orchestration.workspace import Workspace
 from tests.conftest import FEW_ROWS
@@ -270,6 +271,17 @@ def test_a_candidate_stays_open_between_its_connections_until_the_run_closes_it(
     with pytest.raises(ZeroDivisionError), run.staying_open(), run.connect():
         raise ZeroDivisionError
     assert not is_open()
+
+
+def test_what_many_replaced_rows_hold_is_let_go_as_a_run_begins(tiny: Tiny) -> None:
+    run = Workspace(tiny.company, tiny.home, "begins")
+    with duckdb.connect(str(run.candidate.database)) as connection:
+        set_for_writing(connection)
+        connection.execute("create table mine as select i from range(491_520) as ids (i)")
+        connection.execute("checkpoint; delete from mine where i % 2 = 0")
+    held = "select estimated_size from duckdb_tables() where table_name = 'mine'"
+    with run.connect() as connection:
+        assert connection.execute(held).fetchall() == [(245_760,)]
 
 
 def test_the_step_estimates_customers_where_that_failed_beside_the_models(first: Ran) -> None:
