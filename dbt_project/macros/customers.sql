@@ -4,12 +4,17 @@
 {%- endmacro %}
 
 
-{# How far apart the days are, on average, on which a customer bought a category; of two or more. #}
+{# Within how many whole days a customer came back for a category, on average; null of one
+   purchase day. A cycle of whole days stays the same from one day to the next: no customer's class
+   changes because other customers have moved it by a hundredth. #}
 {% macro mean_gap_days(days, categories='') -%}
-    cast(
-            {{ days_between(categories ~ 'first_purchase_date', categories ~ days ~ '_last_date') }}
-            as double
-        ) / ({{ categories }}{{ days }}_days - 1)
+    cast(ceil(
+            cast(
+                {{ days_between(
+                    categories ~ 'first_purchase_date', categories ~ days ~ '_last_date'
+                ) }} as double
+            ) / nullif({{ categories }}{{ days }}_days - 1, 0)
+        ) as integer)
 {%- endmacro %}
 
 
