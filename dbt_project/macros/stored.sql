@@ -1,7 +1,9 @@
 {# What decision 0008 says of the raw layer, for a fact: `stored.<model>` holds the columns that may
    differ between rows, and the model is a view over it that shows all. Its meta names the raw table
    (`rows_of`) and says of columns which raw one they come from (`filled_by`): where no source fills
-   that, they are the same in every row. Spark writes all columns, as a table. #}
+   that, they are the same in every row, or what the view works out of others (`worked_out`). One
+   that is worked out and comes from no raw one never is in the table. Spark writes all columns, as a
+   table. #}
 
 {% macro is_shown() -%}
     {{ return(target.type == 'duckdb' and 'filled_by' in model.config.meta) }}
@@ -27,7 +29,7 @@
     {%- set held = [] -%}
     {%- for column in model.columns -%}
         {%- set origin = model.config.meta.filled_by.get(column) -%}
-        {%- if not origin or origin in filled -%}
+        {%- if origin in filled or not origin and column not in model.config.meta.worked_out -%}
             {%- do held.append(column) -%}
         {%- endif -%}
     {%- endfor -%}
@@ -57,6 +59,8 @@
         {%- set constant = example[0][name] if example else none %}
         {%- if name in held %}
         held.{{ name }}{{ ',' if not loop.last }}
+        {%- elif name in model.config.meta.worked_out %}
+        {{ model.config.meta.worked_out[name] }} as {{ name }}{{ ',' if not loop.last }}
         {%- else %}
         cast({{ 'null' if constant is none else dbt.string_literal(constant) }} as {{ column.column_type }}) as {{ name }}{{ ',' if not loop.last }}
         {%- endif %}

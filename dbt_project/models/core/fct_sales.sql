@@ -1,3 +1,5 @@
+{%- set margin_home = 'cast(held.net_amount_home - held.cost_home as decimal(18, 4))' -%}
+
 {{ config(
     materialized='incremental',
     incremental_strategy='insert_overwrite' if target.type == 'spark' else none,
@@ -13,6 +15,8 @@
             'channel': 'channel',
             'outlet': 'outlet',
             'payment_terms': 'payment_terms',
+            'gross_amount_local': 'discount_amount',
+            'gross_amount_home': 'discount_amount',
             'discount_local': 'discount_amount',
             'discount_home': 'discount_amount',
             'tax_local': 'tax_amount',
@@ -21,6 +25,11 @@
             'freight_home': 'freight_amount',
             'duty_local': 'duty_amount',
             'duty_home': 'duty_amount',
+        },
+        'worked_out': {
+            'gross_amount_local': 'held.net_amount_local',
+            'gross_amount_home': 'held.net_amount_home',
+            'margin_home': margin_home,
         },
     },
 ) }}
@@ -102,7 +111,7 @@ final as (
         cast(freight_amount * fx_rate as decimal(18, 4)) as freight_home,
         cast(duty_amount * fx_rate as decimal(18, 4)) as duty_home,
         cost_home,
-        cast(net_amount_home - cost_home as decimal(18, 4)) as margin_home,
+        {{ margin_home | replace('held.', '') }} as margin_home,
 
         ---------- lineage
         delivery_id,

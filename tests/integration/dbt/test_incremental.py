@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 
@@ -323,11 +324,16 @@ def test_a_fact_stores_a_column_once_a_delivery_fills_it(tiny: Tiny) -> None:
     _first(tiny)
     _build(tiny)
     held = _held(tiny)
-    assert not held & {"channel", "line_kind", "discount_local", "discount_home", "tax_home"}
+    of_discounts = {"discount_local", "discount_home", "gross_amount_local", "gross_amount_home"}
+    assert not held & {"channel", "line_kind", "tax_home", "margin_home", *of_discounts}
     tiny.write("orders/2024-05.csv", f"{ORDER_COLUMNS},shop,kind,discount",
                "F1,2024-05-01 10:00:00,DE,C1,P1,3,10.50,EUR,web,freight,1.50")  # fmt: skip
     _build(tiny)
-    assert _held(tiny) - held == {"channel", "line_kind", "discount_local", "discount_home"}
+    assert _held(tiny) - held == {"channel", "line_kind", *of_discounts}
+    assert tiny.rows(
+        "select gross_amount_local, net_amount_local, margin_home = net_amount_home - cost_home "
+        "from core.fct_sales where order_id = 'F1'"
+    ) == [(Decimal("31.5"), Decimal(30), None)]
     assert _differing(tiny) == []
     _new_and_late(tiny)
     _build(tiny)
