@@ -120,6 +120,8 @@ def _copy_bytes(source: Path, target: Path) -> None:
     """Copy inside the kernel; where it cannot (an old kernel), by reads and writes."""
     with source.open("rb") as reading, target.open("wb") as writing:
         try:
+            # blocks that are asked for at once need not be looked for page by page
+            os.posix_fallocate(writing.fileno(), 0, source.stat().st_size)
             while os.copy_file_range(reading.fileno(), writing.fileno(), _CHUNK):
                 pass
         except (AttributeError, OSError) as error:
