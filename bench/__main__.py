@@ -8,8 +8,9 @@ import argparse
 import shutil
 import sys
 import tempfile
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from bench import report
 from bench.data import DAYS, add_day, remove_day, write_company
@@ -31,11 +32,19 @@ class Size:
     lines: int
     baseline: Usage
     full_run: Usage
-    one_more_day: Usage
     run_of_few: Usage
-    day_of_few: Usage
+    days: tuple[tuple[Usage, Usage], ...]
     nothing_new: Usage
     read_mart: Usage
+
+    @property
+    def day_beyond_few_s(self) -> float:
+        """What one more day costs beyond one on few lines: the middle of neighbours' differences.
+
+        The fastest of each are of different moments, and a machine's speed changes between them by
+        more than the difference.
+        """
+        return median(day.wall_s - of_few.wall_s for day, of_few in self.days)
 
 
 def main() -> None:
@@ -49,14 +58,21 @@ def main() -> None:
 
 
 def measure_size(lines: int, parent: Path | None) -> Size:
-    """The fastest of some rounds over the same files."""
+    """The fastest of some rounds over the same files, and the days of all."""
     with tempfile.TemporaryDirectory(dir=parent) as scratch:
         print(f"{lines:,} lines: writing", flush=True)
         company = write_company(Path(scratch) / "company", lines)
         few = write_company(Path(scratch) / "few", FEW_LINES)
         rounds = [measure_round(company, lines, few) for _ in range(ROUNDS)]
-    names = [each.name for each in fields(Size) if each.name != "lines"]
-    return Size(lines, **{name: fastest([getattr(r, name) for r in rounds]) for name in names})
+    return Size(
+        lines,
+        baseline=fastest([each.baseline for each in rounds]),
+        full_run=fastest([each.full_run for each in rounds]),
+        run_of_few=fastest([each.run_of_few for each in rounds]),
+        days=tuple(pair for each in rounds for pair in each.days),
+        nothing_new=fastest([each.nothing_new for each in rounds]),
+        read_mart=fastest([each.read_mart for each in rounds]),
+    )
 
 
 def measure_round(company: Path, lines: int, few: Path) -> Size:
@@ -71,7 +87,7 @@ def measure_round(company: Path, lines: int, few: Path) -> Size:
     run_of_few = _shown("of few lines", measure([*_run(few), *LIMITED]))
     add_day(folder, lines)
     add_day(few.parent, DAYS)
-    one_more_day, day_of_few = measure_days(company, few)
+    days = measure_days(company, few)
     nothing_new = _shown("nothing new", measure(_run(company)))
     query = "select * from marts.mart_market_share__market_category_period limit 10"
     ask = [BIN / "tradewind", "sql", query, *_places(company)]
@@ -79,26 +95,24 @@ def measure_round(company: Path, lines: int, few: Path) -> Size:
     for measured in (folder, few.parent):
         remove_day(measured)
         shutil.rmtree(measured / "home")
-    return Size(
-        lines, baseline, full_run, one_more_day, run_of_few, day_of_few, nothing_new, read_mart
-    )
+    return Size(lines, baseline, full_run, run_of_few, days, nothing_new, read_mart)
 
 
-def measure_days(company: Path, few: Path) -> tuple[Usage, Usage]:
+def measure_days(company: Path, few: Path) -> tuple[tuple[Usage, Usage], ...]:
     """The same day more than once, in turns, each time on what the full runs left."""
     homes = [each.parent / "home" for each in (company, few)]
     for home in homes:
         shutil.copytree(home, home.with_name("kept"), symlinks=True)
-    days, days_of_few = [], []
+    days = []
     for _ in range(DAYS_A_ROUND):
         for home in homes:
             shutil.rmtree(home)
             shutil.copytree(home.with_name("kept"), home, symlinks=True)
-        days.append(_shown("one more day", measure([*_run(company), *LIMITED])))
-        days_of_few.append(_shown("of few lines", measure([*_run(few), *LIMITED])))
+        day = _shown("one more day", measure([*_run(company), *LIMITED]))
+        days.append((day, _shown("of few lines", measure([*_run(few), *LIMITED]))))
     for home in homes:
         shutil.rmtree(home.with_name("kept"))
-    return fastest(days), fastest(days_of_few)
+    return tuple(days)
 
 
 def _run(company: Path) -> list[str | Path]:
