@@ -38,6 +38,16 @@ class Size:
     read_mart: Usage
 
     @property
+    def one_more_day(self) -> Usage:
+        """The fastest day."""
+        return fastest([day for day, _ in self.days])
+
+    @property
+    def day_of_few(self) -> Usage:
+        """The fastest day on few lines."""
+        return fastest([of_few for _, of_few in self.days])
+
+    @property
     def day_beyond_few_s(self) -> float:
         """What one more day costs beyond one on few lines: the middle of neighbours' differences.
 
