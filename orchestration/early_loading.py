@@ -45,6 +45,11 @@ class EarlyLoading:
         self._thread.join()
         return self._results
 
+    @property
+    def has_prepared(self) -> bool:
+        """Whether the candidate has the tables of a run, so that nobody has to make them again."""
+        return "prepared" in self._workspace.notes
+
     def _load_all(self) -> None:
         run = self._workspace
         give_way()

@@ -64,6 +64,8 @@ def load(workspace: Workspace, entities: Iterable[str]) -> Iterator[LoadResult]:
     early_imports.start()
     early = workspace.notes.pop("early_loading", None)
     loaded: dict[str, LoadResult] = early.wait() if early is not None else {}
+    if early is not None and early.has_prepared:
+        workspace.notes["prepared"] = True
     with workspace.connect() as connection:
         for source in workspace.company.sources:
             if source.entity not in wanted or not workspace.reads(source):

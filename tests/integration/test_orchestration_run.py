@@ -24,12 +24,14 @@ from orchestration import (
     early_estimates,
     early_loading,
     pipeline,
+    workspace,
 )
 from orchestration.assets import estimates
 from orchestration.background import meanwhile
 from orchestration.build import build_defs
 from orchestration.candidate import candidates
 from orchestration.changes import unpublished
+from orchestration.gates.results import prepare_audit
 from orchestration.memory import OutOfMemory
 from orchestration.refusal import of_ended_run
 from orchestration.storage import set_for_writing
@@ -63,11 +65,14 @@ def _materialise(tiny: Tiny, *keys: str) -> dg.ExecuteInProcessResult:
 
 @dataclass(frozen=True)
 class Ran:
-    """A run of the tiny company: how it ended, what it said, and who estimated its customers."""
+    """A run of the tiny company: how it ended, what it said, and the threads in which its
+    candidate was prepared and its customers were estimated.
+    """
 
     tiny: Tiny
     result: pipeline.RunResult
     said: list[str]
+    preparers: list[str]
     estimators: list[str]
 
     @property
@@ -78,15 +83,21 @@ class Ran:
 
 def _ran(tiny: Tiny, patch: pytest.MonkeyPatch, said: list[str], *watched: ModuleType) -> Ran:
     """Run it, and note the threads in which the `estimate` of some modules is called."""
+    preparers: list[str] = []
     estimators: list[str] = []
+
+    def prepared(connection: Any) -> None:
+        preparers.append(threading.current_thread().name)
+        prepare_audit(connection)
 
     def noted(*arguments: Any) -> Any:
         estimators.append(threading.current_thread().name)
         return customer_estimates.estimate(*arguments)
 
+    patch.setattr(workspace, "prepare_audit", prepared)
     for module in watched:
         patch.setattr(module, "estimate", noted)
-    return Ran(tiny, _run(tiny, progress=said.append), said, estimators)
+    return Ran(tiny, _run(tiny, progress=said.append), said, preparers, estimators)
 
 
 @pytest.fixture(scope="module")
@@ -208,6 +219,10 @@ def test_a_price_sweep_publishes_what_rivals_ask(first: Ran, tmp_path: Path) -> 
     offers = "select competitor, price_local from core.fct_competitor_prices"
     assert tiny.rows(offers) == [("Alpha", Decimal("9.5000"))]
     assert tiny.rows("select count(*) from core.fct_sales") == [(len(ORDERS) + 1,)]
+
+
+def test_a_candidate_is_prepared_once_before_anything_is_loaded(first: Ran, later: Ran) -> None:
+    assert first.preparers == later.preparers == ["early-loading"]
 
 
 def test_the_largest_source_is_loaded_first(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
