@@ -8,19 +8,15 @@ sales as (
 
 ),
 
--- imported a second time: a CTE that is read twice is written down with all of its columns
-sales_days as (
-
-    select distinct
-        currency,
-        order_date
-    from {{ ref('stg_sales') }}
-
-),
-
 rates as (
 
     select * from {{ ref('int_rates__currency_days') }}
+
+),
+
+needed_days as (
+
+    select * from {{ ref('int_rates__needed_days') }}
 
 ),
 
@@ -45,8 +41,50 @@ deliveries as (
 
 ),
 
--- first the few days and currencies without a rate, or with one so steep that an amount may be too
--- large, then their lines: without any, sales are not read again
+-- those with a rate on every day, none of them so steep that an amount may be too large
+sure_currencies as (
+
+    select rates.currency
+    from rates
+    cross join needed_days
+    where not {{ is_steep('rates.rate_to_home') }}
+    group by rates.currency, needed_days.first_day, needed_days.last_day
+    having count(*) = {{ days_between('needed_days.first_day', 'needed_days.last_day') }} + 1
+
+),
+
+-- sales are imported anew for each: a CTE that is read several times is written down with all of
+-- its columns
+sales_currencies as (
+
+    select distinct currency
+    from {{ ref('stg_sales') }}
+
+),
+
+doubtful_currencies as (
+
+    select sales_currencies.currency
+    from sales_currencies
+    left join sure_currencies
+        on sales_currencies.currency = sure_currencies.currency
+    where sure_currencies.currency is null
+
+),
+
+sales_days as (
+
+    select distinct
+        currency,
+        order_date
+    from {{ ref('stg_sales') }}
+    -- after a join DuckDB would take these for too many to look sales up by
+    where currency in (select currency from doubtful_currencies)
+
+),
+
+-- first the few currencies that may lack a rate, then their days, then the lines of these: without
+-- any, sales are not read again
 doubtful_days as (
 
     select
