@@ -119,19 +119,20 @@ final as (
         rounded.compared_month,
         rounded.sold_in,
 
-        ---------- both sides
-        cast(rounded.units as decimal(38, 4)) as units,
-        cast(rounded.units_compared as decimal(38, 4)) as units_compared,
-        cast(rounded.net_home as decimal(38, 4)) as revenue_home,
-        cast(rounded.net_home_compared as decimal(38, 4)) as revenue_compared_home,
-        cast(rounded.net_home - rounded.fx as decimal(38, 4)) as revenue_constant_home,
+        ---------- both sides; decimals of more than 18 digits cost DuckDB several times as much
+        cast(rounded.units as decimal(18, 4)) as units,
+        cast(rounded.units_compared as decimal(18, 4)) as units_compared,
+        cast(rounded.net_home as decimal(18, 4)) as revenue_home,
+        cast(rounded.net_home_compared as decimal(18, 4)) as revenue_compared_home,
+        cast(rounded.net_home - rounded.fx as decimal(18, 4)) as revenue_constant_home,
         case when rounded.is_sold then cast(rounded.net_home as double) / rounded.q_now end
             as average_price_home,
         case when rounded.was_sold then rounded.net_then / rounded.q_then end
             as average_price_compared_home,
 
-        ---------- the change and its causes
-        cast(rounded.revenue_change as decimal(38, 4)) as revenue_change_home,
+        ---------- the change and its causes; units of one month at a price of the other may be more
+        ---------- than what was ever sold
+        cast(rounded.revenue_change as decimal(18, 4)) as revenue_change_home,
         cast(
             case
                 when rounded.sold_in = 'both'
@@ -147,16 +148,16 @@ final as (
         cast(rounded.mix_effect as decimal(38, 4)) as mix_effect_home,
         cast(
             case when rounded.sold_in = 'new' then rounded.revenue_change - rounded.fx else 0 end
-            as decimal(38, 4)
+            as decimal(18, 4)
         ) as new_effect_home,
         cast(
             case when rounded.sold_in = 'lost' then rounded.revenue_change - rounded.fx else 0 end
-            as decimal(38, 4)
+            as decimal(18, 4)
         ) as lost_effect_home,
-        cast(rounded.fx as decimal(38, 4)) as fx_effect_home,
+        cast(rounded.fx as decimal(18, 4)) as fx_effect_home,
 
         ---------- freight, fees and the like, which have no units
-        cast(rounded.other_home - rounded.other_home_compared as decimal(38, 4))
+        cast(rounded.other_home - rounded.other_home_compared as decimal(18, 4))
             as other_lines_change_home
     from rounded
     cross join company
