@@ -327,13 +327,13 @@ def compare(
 
 def _renamed(old: str, new: Sequence[str], known: Schema, found: Schema) -> tuple[str, str] | None:
     """The new column that an accepted one seems to have become, and why."""
-    position = list(known).index(old)
+    before, after = _places(known, found), _places(found, known)
     best: tuple[float, str, str] | None = None
     for name in new:
         if not _compatible(known[old], found[name]):
             continue
         alike = SequenceMatcher(None, _plain(old), _plain(name)).ratio()
-        same_place = list(found).index(name) == position and len(known) == len(found)
+        same_place = after[name] == before[old]
         if alike < _ALIKE and not same_place:
             continue
         parts = [f"names alike {alike:.0%}", f"both {found[name]}"]
@@ -342,6 +342,24 @@ def _renamed(old: str, new: Sequence[str], known: Schema, found: Schema) -> tupl
         if best is None or score > best[0]:
             best = (score, name, ", ".join(parts))
     return (best[1], best[2]) if best else None
+
+
+def _places(names: Iterable[str], others: Iterable[str]) -> dict[str, tuple[str, str, int, int]]:
+    """Where each column that the others lack stands: between which of theirs, as which of how many.
+
+    What was added elsewhere moves none of them.
+    """
+    shared = {other.lower() for other in others}
+    places: dict[str, tuple[str, str, int, int]] = {}
+    earlier, between = "", list[str]()
+    for name in [*names, ""]:
+        if name and name.lower() not in shared:
+            between.append(name)
+            continue
+        for number, each in enumerate(between):
+            places[each] = (earlier, name.lower(), number, len(between))
+        earlier, between = name.lower(), []
+    return places
 
 
 def _plain(name: str) -> str:

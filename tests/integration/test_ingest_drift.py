@@ -70,6 +70,20 @@ def test_a_used_column_that_has_another_name_is_told_from_a_missing_one(bench: W
         bench.run()
 
 
+def test_a_renamed_column_is_told_though_others_were_added(bench: Workbench) -> None:
+    header = f"{HEADER},remark,extra".replace("price", "amount")
+    bench.put("2.csv", line("3") + ",note,x", header=header)
+    renamed, new = _report(bench).changes
+    assert (renamed.what, renamed.before, renamed.after) == ("renamed", "price", "amount")
+    assert (new.what, new.column) == ("new", "extra")
+
+
+def test_a_column_between_others_is_not_the_one_that_went_elsewhere(bench: Workbench) -> None:
+    header = f"fee,{HEADER},remark".replace(",price", "")
+    bench.put("2.csv", "9.50,3,2024-01-01,DE,c,p,1,note", header=header)
+    assert [change.what for change in _report(bench).changes] == ["missing", "new"]
+
+
 def test_a_missing_column_that_is_not_used_warns(bench: Workbench) -> None:
     bench.put("2.csv", line("3"))
     (change,) = _report(bench).missing
