@@ -288,7 +288,7 @@ def enforce(
             f"`tradewind sources check {source.name}` shows all changes, `accept` takes them",
         )
     ignored = ("new",) if source.on_new_column == "ignore" else ()
-    return [f"{source.name}: {change}" for change in changes if change.what not in ignored]
+    return [str(change) for change in changes if change.what not in ignored]
 
 
 def compare(

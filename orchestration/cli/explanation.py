@@ -38,9 +38,8 @@ def _show_fact(fact: "Fact") -> None:
     hidden = ("raw", "delivery_id")
     columns = [name for name in fact.rows[0] if name not in hidden]
     shown = len(fact.rows)
-    of = (
-        f"{fact.count:,} rows" if shown == fact.count else f"{shown} of {fact.count:,} rows (--all)"
-    )
+    of = f"{fact.count:,} {'row' if fact.count == 1 else 'rows'}"
+    of = of if shown == fact.count else f"{shown} of {of} (--all)"
     print_table(
         f"{fact.table}: {of}", columns, [[row[name] for name in columns] for row in fact.rows]
     )

@@ -109,7 +109,8 @@ def export(place: Place, file: Path) -> None:
         writer = csv.DictWriter(out, _FIELDS, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
-    click.echo(f"{len(rows)} rows are in {file}; write accept or reject under `decision`.")
+    written = "1 row is" if len(rows) == 1 else f"{len(rows)} rows are"
+    click.echo(f"{written} in {file}; write accept or reject under `decision`.")
 
 
 @matches.command("import")

@@ -35,7 +35,7 @@ def test_a_new_column_follows_the_policy(bench: Workbench) -> None:
     (change,) = _report(bench).new
     assert change.column == "extra"
     assert not change.fails
-    assert "new column 'extra'" in bench.run().warnings[0]
+    assert bench.run().warnings == ["new column 'extra' (holds values of kind text)"]
     bench.describe("on_new_column: fail")
     bench.put("3.csv", line("4") + ",note,y", header=HEADER + ",remark,extra")
     with pytest.raises(DeliveryRefused, match="new column 'extra'"):
