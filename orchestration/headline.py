@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 
 from orchestration.candidate import connect_memory, quoted
+from orchestration.words import counted
 
 
 @dataclass(frozen=True)
@@ -241,7 +242,7 @@ def _ended(day: date, sources: list[str]) -> str:
 
 def _absence(of_what: str, waiting: int) -> str:
     wait = "waits" if waiting == 1 else "wait"
-    return f"{_counted(waiting, 'line')} {wait} for an exchange rate" if waiting else of_what
+    return f"{counted(waiting, 'line')} {wait} for an exchange rate" if waiting else of_what
 
 
 def _share(connection: duckdb.DuckDBPyConnection) -> Figure:
@@ -252,8 +253,8 @@ def _share(connection: duckdb.DuckDBPyConnection) -> Figure:
     covered = min(coverage or 0, own_coverage or 0)
     interval = "" if low is None or high is None else f"{low:.1f} to {high:.1f} %, "
     restated = sum(count for (count,) in _all(connection, _RESTATED))
-    since = f", {_counted(restated, 'market figure')} restated so far" if restated else ""
-    note = f"{interval}coverage {covered:.0f} %, {_counted(markets, 'market')}{since}"
+    since = f", {counted(restated, 'market figure')} restated so far" if restated else ""
+    note = f"{interval}coverage {covered:.0f} %, {counted(markets, 'market')}{since}"
     return Figure("value_share", "Value share", float(share), "%", f"{period} from {start}", note)
 
 
@@ -263,14 +264,10 @@ def _price_index(connection: duckdb.DuckDBPyConnection) -> Figure:
         return Figure("price_index", "Price index", None, "", "", "no matched rival prices")
     value, day, products, markets = row
     note = (
-        f"100 = rivals' median; {_counted(products, 'matched product')}, "
-        f"{_counted(markets, 'market')}"
+        f"100 = rivals' median; {counted(products, 'matched product')}, "
+        f"{counted(markets, 'market')}"
     )
     return Figure("price_index", "Price index", float(value), "index", f"30 days to {day}", note)
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def _returning(connection: duckdb.DuckDBPyConnection) -> Figure:
@@ -285,7 +282,7 @@ def _returning(connection: duckdb.DuckDBPyConnection) -> Figure:
         float(row[0]),
         "customers",
         "all time",
-        f"of {_counted(row[1], 'buyer')}",
+        f"of {counted(row[1], 'buyer')}",
     )
 
 

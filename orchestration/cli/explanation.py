@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestration.cli.show import print_table, text
+from orchestration.words import counted
 
 if TYPE_CHECKING:
     from orchestration.explain import Explanation, Fact
@@ -38,7 +39,7 @@ def _show_fact(fact: "Fact") -> None:
     hidden = ("raw", "delivery_id")
     columns = [name for name in fact.rows[0] if name not in hidden]
     shown = len(fact.rows)
-    of = f"{fact.count:,} {'row' if fact.count == 1 else 'rows'}"
+    of = counted(fact.count, "row")
     of = of if shown == fact.count else f"{shown} of {of} (--all)"
     print_table(
         f"{fact.table}: {of}", columns, [[row[name] for name in columns] for row in fact.rows]

@@ -14,6 +14,7 @@ import click
 from ingest.errors import TradewindError
 from orchestration.cli.place import Place, as_json, at_place
 from orchestration.cli.show import print_json, print_table
+from orchestration.words import counted
 
 _FIELDS = (
     "product_id", "competitor", "competitor_key", "decision", "kind", "pack_coefficient",
@@ -109,8 +110,7 @@ def export(place: Place, file: Path) -> None:
         writer = csv.DictWriter(out, _FIELDS, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
-    written = "1 row is" if len(rows) == 1 else f"{len(rows)} rows are"
-    click.echo(f"{written} in {file}; write accept or reject under `decision`.")
+    click.echo(f"{counted(len(rows), 'row')} in {file}; write accept or reject under `decision`.")
 
 
 @matches.command("import")

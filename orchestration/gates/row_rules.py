@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from ingest.specification import ENTITIES
 from orchestration.gates.results import SAMPLE_ROWS, CheckResult
+from orchestration.words import counted
 
 if TYPE_CHECKING:
     import duckdb
@@ -37,7 +38,7 @@ def results(connection: "duckdb.DuckDBPyConnection", run_id: str) -> list[CheckR
             kind="row_rule",
             is_passed=False,
             severity="warn",
-            observed=f"{count:,} row{'s' if count > 1 else ''} set aside",
+            observed=f"{counted(count, 'row')} set aside",
             expected=reason,
             failing_rows=count,
             sample=sample,
