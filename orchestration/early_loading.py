@@ -48,7 +48,7 @@ class EarlyLoading:
     @property
     def has_prepared(self) -> bool:
         """Whether the candidate has the tables of a run, so that nobody has to make them again."""
-        return "prepared" in self._workspace.notes
+        return self._workspace.is_prepared
 
     def _load_all(self) -> None:
         run = self._workspace

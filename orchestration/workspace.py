@@ -44,6 +44,7 @@ class Workspace:
         progress: Called with a short sentence when a stage begins.
         notes: What the steps leave for the summary of the run, by topic.
         started_at: When the run began, UTC.
+        is_prepared: Whether the candidate has the tables of a run.
     """
 
     company: Company
@@ -57,6 +58,7 @@ class Workspace:
     progress: Progress | None = None
     notes: dict[str, Any] = field(default_factory=dict)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC).replace(tzinfo=None))
+    is_prepared: bool = field(default=False, init=False)
     _stays_open: bool = field(default=False, init=False, repr=False)
     _kept: "duckdb.DuckDBPyConnection | None" = field(default=None, init=False, repr=False)
     _keeping: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
@@ -154,14 +156,14 @@ class Workspace:
         """Make the tables of a run, once."""
         from ingest.load import prepare
 
-        if "prepared" in self.notes:
+        if self.is_prepared:
             return
         prepare(connection, self.company)
         prepare_audit(connection)
         if is_as_published(self.home, self.candidate.base_version):
             connection.execute(BUILT_MONTHS)
         drop_replaced_rows(connection)
-        self.notes["prepared"] = True
+        self.is_prepared = True
 
     def reads(self, source: Source) -> bool:
         """Whether the run lands and loads a source: it may be limited to another one."""

@@ -63,9 +63,10 @@ def load(workspace: Workspace, entities: Iterable[str]) -> Iterator[LoadResult]:
     require_deliveries(workspace)
     early_imports.start()
     early = workspace.notes.pop("early_loading", None)
-    loaded: dict[str, LoadResult] = early.wait() if early is not None else {}
-    if early is not None and early.has_prepared:
-        workspace.notes["prepared"] = True
+    loaded: dict[str, LoadResult] = {}
+    if early is not None:
+        loaded = early.wait()
+        workspace.is_prepared = early.has_prepared
     with workspace.connect() as connection:
         for source in workspace.company.sources:
             if source.entity not in wanted or not workspace.reads(source):
