@@ -7,7 +7,7 @@ A column's kind is what nine in ten values of a sample are; the others are the r
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import SequenceMatcher
@@ -302,8 +302,10 @@ def compare(
     missing = [before[key] for key in before if key not in after]
     new = [after[key] for key in after if key not in before]
     changes: list[Change] = []
+    places = _places(known, missing)
+    in_place = {place: name for name, place in _places(found, new).items()}
     for old in list(missing):
-        match = _renamed(old, new, known, found)
+        match = _renamed(old, new, known, found, in_place.get(places[old]))
         if match:
             name, evidence = match
             missing.remove(old)
@@ -325,15 +327,16 @@ def compare(
     return changes
 
 
-def _renamed(old: str, new: Sequence[str], known: Schema, found: Schema) -> tuple[str, str] | None:
+def _renamed(
+    old: str, new: Sequence[str], known: Schema, found: Schema, in_place: str | None
+) -> tuple[str, str] | None:
     """The new column that an accepted one seems to have become, and why."""
-    before, after = _places(known, found), _places(found, known)
     best: tuple[float, str, str] | None = None
     for name in new:
         if not _compatible(known[old], found[name]):
             continue
         alike = SequenceMatcher(None, _plain(old), _plain(name)).ratio()
-        same_place = after[name] == before[old]
+        same_place = name == in_place
         if alike < _ALIKE and not same_place:
             continue
         parts = [f"names alike {alike:.0%}", f"both {found[name]}"]
@@ -344,16 +347,14 @@ def _renamed(old: str, new: Sequence[str], known: Schema, found: Schema) -> tupl
     return (best[1], best[2]) if best else None
 
 
-def _places(names: Iterable[str], others: Iterable[str]) -> dict[str, tuple[str, str, int, int]]:
-    """Where each column that the others lack stands: between which of theirs, as which of how many.
-
-    What was added elsewhere moves none of them.
+def _places(names: Iterable[str], alone: Collection[str]) -> dict[str, tuple[str, str, int, int]]:
+    """Where each column that the other schema lacks stands: between which others, as which of how
+    many. What was added elsewhere moves none of them.
     """
-    shared = {other.lower() for other in others}
     places: dict[str, tuple[str, str, int, int]] = {}
     earlier, between = "", list[str]()
     for name in [*names, ""]:
-        if name and name.lower() not in shared:
+        if name in alone:
             between.append(name)
             continue
         for number, each in enumerate(between):
