@@ -297,7 +297,7 @@ def _ranges(source: Source) -> list[Range]:
     # what replaces single orders may be as small as one of them
     fewest = None if source.replaces else 1 / usual
     return [
-        Range("rows_delivered", 1, None, "rows at all", "warn"),
+        Range("rows_delivered", 1, None, "rows at all", "warn", told="{path} holds no rows"),
         Range("rows_against_usual", fewest, usual, f"rows within {usual} times the usual"),
         Range("rejected_pct", 0, limit, f"at most {limit:g} % of the rows set aside"),
         Range("amount_delivered", -_LARGEST, _LARGEST, "a total within reason"),
@@ -335,6 +335,8 @@ def _ranges(source: Source) -> list[Range]:
             "broken_texts", None, 0,
             "no text that was read or written in a wrong encoding (GrÃ¶ÃŸe) or has lost letters "
             "(\N{REPLACEMENT CHARACTER})", "warn",
+            told="{path}: texts of {column_with_broken_texts} in a wrong encoding, or with letters "
+            "lost: {broken_texts:.0f}; is `encoding` right?",
         ),
         *items.ranges(source),
         Range("lowest_not_negative", 0, None, "no negative price"),
@@ -353,7 +355,10 @@ def freshness(connection: "duckdb.DuckDBPyConnection", company: Company) -> list
         if source.expect_every
         for row in _rows(connection, _LATE, {"source": source.name, "every": source.expect_every})
     ]
-    late = Range("intervals_late", None, 1, "a delivery within `expect_every`", "warn")
+    late = Range(
+        "intervals_late", None, 1, "a delivery within `expect_every`", "warn",
+        told="the last delivery of {source} is {intervals_late:.1f} times `expect_every` ago",
+    )  # fmt: skip
     return [Frame("freshness", "audit.deliveries", "source", rows, [late])] if rows else []
 
 

@@ -144,13 +144,20 @@ def ranges(source: Source) -> list[Range]:
         "quantities that do not look like the prices before (compared_with): are the two columns "
         "in their places?"
     )
+    priced = "{path} has {price_against_before:.3g} times the prices of {compared_with}"
+    placed = (
+        " % of the products of {path} have the quantity that was their price in {compared_with}"
+    )
     surely, perhaps = dearer.format(_SURELY_TIMES_BEFORE), dearer.format(_TIMES_BEFORE)
     prices = [
-        Range("times_the_price_before", None, _SURELY_TIMES_BEFORE, surely),
-        Range("perhaps_times_the_price_before", None, _TIMES_BEFORE, perhaps, "warn"),
+        Range("times_the_price_before", None, _SURELY_TIMES_BEFORE, surely, told=priced),
+        Range("perhaps_times_the_price_before", None, _TIMES_BEFORE, perhaps, "warn", told=priced),
     ]
     quantities = [
-        Range("swapped_pct", None, _SWAPPED_PCT, swapped),
-        Range("perhaps_swapped_pct", None, _PERHAPS_SWAPPED_PCT, swapped, "warn"),
-    ]
+        Range("swapped_pct", None, _SWAPPED_PCT, swapped, told="{swapped_pct:.0f}" + placed),
+        Range(
+            "perhaps_swapped_pct", None, _PERHAPS_SWAPPED_PCT, swapped, "warn",
+            told="{perhaps_swapped_pct:.0f}" + placed,
+        ),
+    ]  # fmt: skip
     return prices if NO_QUANTITY in PRICED[source.entity] else prices + quantities

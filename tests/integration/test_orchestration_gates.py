@@ -317,6 +317,9 @@ def test_products_are_compared_with_themselves(
     results = Session().judge(deliveries.frames(warehouse, company, RUN))
     assert _failed(results) == caught
     assert {one.blocks for one in results if not one.is_passed} <= {"perhaps" not in str(caught)}
+    for one in results:
+        told = re.search(r"\bd-new\.csv .*\bd-before\.csv$", one.observed)
+        assert one.is_passed or told, one.observed
     # under the name of what was there before it may be the correction
     warehouse.execute(
         "update audit.deliveries set superseded_by = 'd-new' where run_id <> ?", [RUN]
@@ -430,6 +433,10 @@ def test_a_broken_text_is_shown(warehouse: duckdb.DuckDBPyConnection, tmp_path: 
     results = Session().judge(deliveries.frames(warehouse, company, RUN))
     [found] = [one for one in results if not one.is_passed]
     assert [row["broken_text"] for row in found.sample] == ["GrÃ¶ÃŸe"]
+    assert found.observed == (
+        "d-new.csv: texts of product_id in a wrong encoding, or with letters lost: 1; "
+        "is `encoding` right?"
+    )
 
 
 def _day(connection: duckdb.DuckDBPyConnection, delivery: str, first: float, last: float) -> None:
@@ -507,6 +514,9 @@ def test_an_empty_or_late_delivery_warns(
     frames = deliveries.frames(warehouse, load_company(tmp_path / "company.yml"), RUN)
     results = Session().judge(frames)
     assert _failed(results) == {"rows_delivered", "intervals_late"}
+    told = [one.observed for one in results if not one.is_passed]
+    assert "d-new.csv holds no rows" in told[0]
+    assert re.fullmatch(r"the last delivery of orders is [\d.]+ times `expect_every` ago", told[1])
     assert not any(result.blocks for result in results)
 
 
